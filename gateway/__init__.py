@@ -1,0 +1,1 @@
+"""Shop-floor data integrity gateway."""

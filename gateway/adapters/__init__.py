@@ -1,0 +1,1 @@
+"""One foreign library or one part of the outside world each."""

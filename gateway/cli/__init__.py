@@ -1,0 +1,1 @@
+"""Commands, imported lazily so that help stays fast."""

@@ -1,0 +1,1 @@
+"""One frozen tree of settings: loading, line-numbered errors, JSON Schema."""

@@ -1,0 +1,1 @@
+"""Pure core: records, hashing, tiles, proofs, checkpoints, notes, frames, the verifier."""

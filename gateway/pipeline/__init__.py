@@ -1,0 +1,1 @@
+"""The async line of data: intake, committer, evaluator, outbox, projectors."""
