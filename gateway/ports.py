@@ -1,0 +1,360 @@
+"""The ports: what the pipeline asks of the world and the world of the pipeline, each with its promises in prose.
+
+One contract suite a port runs on the fake and on the real one (`tests/contract/`). Times are integers in nanoseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from gateway.domain.sample import Sample
+from gateway.ledger.records import ClockStep, Record
+
+
+class Moment(NamedTuple):
+    """One reading of all our clocks: wall (ns since 1970), CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW."""
+
+    wall_ns: int
+    boot_ns: int
+    monotonic_ns: int
+    raw_ns: int
+
+
+class ClockReport(Struct, frozen=True, kw_only=True):
+    """What the operating system and our own queries say of the wall clock (`ingest.md` 8). All durations ns."""
+
+    source: str
+    synchronised: bool
+    reference: str | None = None
+    stratum: int | None = None
+    offset_ns: int | None = None
+    delay_ns: int | None = None
+    dispersion_ns: int | None = None
+    bound_ns: int | None = None
+    freq_ppb: int | None = None
+    leap: str | None = None
+    tai_s: int | None = None
+
+
+class SystemClock(Protocol):
+    """The only place that knows what time it is. Never sets a clock."""
+
+    @property
+    def boot_id(self) -> str:
+        """Id of this boot of the machine."""
+        ...
+
+    def now(self) -> Moment:
+        """Return all clocks, read together; monotonic and boot never go back within one boot."""
+        ...
+
+    def report(self) -> ClockReport:
+        """Return how good the wall clock is; cheap enough for once a second, never raises: doubt is an answer."""
+        ...
+
+
+class Outcome(Enum):
+    """What became of a parcel."""
+
+    COMMITTED = "committed"
+    DISCARDED = "discarded"
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """Something a source saw that is no sample: a gap event, a link event, unreadable bytes, a state change.
+
+    ``kind`` is ``gap_opened``, ``gap_bounded``, ``gap_closed``, ``link``, ``quarantine`` or ``state``. The intake makes the
+    record and fills what only it knows (gap id, last record before). ``key`` names a gap within its source between its
+    opening and its closing; ``addresses`` empty means all of the source.
+    """
+
+    kind: str
+    key: str = ""
+    cause: str = ""
+    certainty: str = "certain"
+    addresses: tuple[str, ...] = ()
+    positions: tuple[int, int] | None = None
+    missing: int | None = None
+    recovery: str | None = None
+    recovered: int | None = None
+    source_ns: int | None = None
+    address: str | None = None
+    content: bytes | None = None
+    flags: tuple[str, ...] = ()
+    detail: dict[str, Any] | None = None
+
+
+class Parcel(Struct, frozen=True, kw_only=True):
+    """What one acknowledgement covers: a NotificationMessage, a PUBLISH, a history page, or facts alone.
+
+    ``settle`` is called once, on the event loop, with COMMITTED after fdatasync and sealed head, or with DISCARDED (stop,
+    ledger failure): then nothing may be acknowledged. Facts stand in the stream *before* the samples of their parcel.
+    """
+
+    source: str
+    incarnation: int
+    epoch: int
+    position: int
+    samples: tuple[Sample, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    settle: Callable[[Outcome], None]
+
+
+class Resume(Struct, frozen=True, kw_only=True):
+    """Where a source stood by the newest records: read from the ledger, there is no second store.
+
+    ``position`` is the last committed one. ``source_ns`` is the last committed source time by address. ``gaps_open`` maps
+    the keys of this source's gaps that are open to their causes. ``repeats`` are the newest committed repeat keys, oldest first.
+    """
+
+    incarnation: int = 0
+    epoch: int = 0
+    position: int = 0
+    source_ns: dict[str, int] = {}
+    gaps_open: dict[str, str] = {}
+    repeats: tuple[str, ...] = ()
+
+
+class Inlet(Protocol):
+    """The pipeline's side of a source."""
+
+    async def offer(self, parcel: Parcel) -> None:
+        """Take a parcel into the intake; waits while the intake is full (back-pressure: no drop, no growth).
+
+        Parcels of one source are committed and settled in the order of their offers.
+        """
+        ...
+
+    def resume(self, source: str) -> Resume:
+        """Return where ``source`` stood by the newest committed records."""
+        ...
+
+
+class Source(Protocol):
+    """One connection to equipment or broker: opcua, mqtt, replay.
+
+    Acknowledges on its wire only after ``settle(COMMITTED)`` and only in its current epoch. Each loss it can see is a fact
+    in the stream before the samples after it. The world's errors stay inside; configuration errors raise `SourceRefused`;
+    our own faults leave ``run`` and the supervisor starts it again. Cancelled at any await: the socket is dropped and nothing
+    is closed on the other side.
+    """
+
+    async def run(self, inlet: Inlet) -> None:
+        """Read until cancelled."""
+        ...
+
+    def quiesce(self) -> None:
+        """Read no more from the wire (SIGTERM, first step); what was offered still settles."""
+        ...
+
+
+class StoredFrame(NamedTuple):
+    """One frame as it stands on disk: its first index and its whole bytes."""
+
+    first: int
+    content: bytes
+
+
+class StoreHead(Struct, frozen=True, kw_only=True):
+    """The newest sealed head of the store, and what a start found (`ledger.md` 3)."""
+
+    size: int
+    root: bytes
+    checkpoint: bytes
+    stack: tuple[bytes, ...]
+    torn_bytes: int = 0
+    torn_sha256: str | None = None
+    unclean: bool = False
+
+
+class LedgerStore(Protocol):
+    """Segment files on one local disk, one writer (flock). All methods block; the committer calls them in a thread.
+
+    ``commit`` returns only after fdatasync: what it returned for survives power loss. After `DiskFull` nothing was
+    committed and the same call may be made again. After `LedgerDoubt` nothing more may be written in this process.
+    """
+
+    def open(self) -> StoreHead:
+        """Lock, check, recover a torn tail, and return the head; raise `LedgerDoubt` on damage, `Unavailable` if in use."""
+        ...
+
+    def commit(self, frames: Sequence[StoredFrame], side_objects: Sequence[bytes] = ()) -> None:
+        """Make side objects durable, then write the frames and fdatasync: the commit point."""
+        ...
+
+    def read(self, first: int, stop: int) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield (index, salt, JSON) for ``first <= index < stop`` of committed entries; takes no lock."""
+        ...
+
+    def publish(self, note: bytes, size: int) -> None:
+        """Replace `checkpoint` durably (temporary file, fsync, rename, fsync folder)."""
+        ...
+
+    def read_blob(self, sha256: str) -> bytes | None:
+        """Return a side object by its hash, None when it is not there."""
+        ...
+
+    def halt(self, cause: str, detail: dict[str, Any]) -> None:
+        """Write `HALTED` if that is still possible; never raises."""
+        ...
+
+    def close(self) -> None:
+        """Release the lock; a clean stop lets the next start append to the same file."""
+        ...
+
+
+class Sealer(Protocol):
+    """The machine's key. It seals; only people sign."""
+
+    @property
+    def vkey(self) -> str:
+        """C2SP verifier key ``name+hex+base64``."""
+        ...
+
+    def seal(self, text: bytes) -> bytes:
+        """Return the note signature line (without newline) over a checkpoint text; raise `LedgerDoubt` if the key fails."""
+        ...
+
+
+class Entropy(Protocol):
+    """Fresh randomness from the operating system."""
+
+    def __call__(self, size: int) -> bytes:
+        """Return ``size`` random bytes."""
+        ...
+
+
+class Committed(Struct, frozen=True, kw_only=True):
+    """One commit as followers see it: entries ``first .. first+len(records)-1`` are durable under this sealed head."""
+
+    first: int
+    records: tuple[Record, ...]
+    contents: tuple[bytes, ...]
+    size: int
+    root: bytes
+    checkpoint: bytes
+
+
+class Journal(Protocol):
+    """The pipeline's one way into the ledger. Order of appends is the order of indexes."""
+
+    @property
+    def next_index(self) -> int:
+        """Index the next appended record will have."""
+        ...
+
+    def append(
+        self,
+        records: Sequence[Record],
+        *,
+        settle: Callable[[Outcome], None] | None = None,
+        side_objects: Sequence[bytes] = (),
+        urgent: bool = False,
+    ) -> int:
+        """Put records, which stay together in one frame, into the pool; return the index of the first.
+
+        ``settle`` is called once on the event loop after the commit. Raises `LedgerDoubt` after a halt.
+        """
+        ...
+
+    async def committed(self, index: int) -> None:
+        """Wait until the record at ``index`` is durable; raise `LedgerDoubt` if it never will be."""
+        ...
+
+    async def follow(self, size: int) -> Committed | None:
+        """Return the commit that starts at ``size``, waiting for it; None at the end of the run.
+
+        Commits that have left memory are read from the store in pieces; pieces never overlap and never skip.
+        """
+        ...
+
+
+class Stamp(Protocol):
+    """Makes the head of a record: at_ns, boot_ns, the number of the newest clock record, dev."""
+
+    def __call__(self, *, at_ns: int | None = None, boot_ns: int | None = None) -> dict[str, Any]:
+        """Return ``{"at_ns":…, "boot_ns":…, "clock":…[, "dev": True]}`` to be spread into a record."""
+        ...
+
+
+class WebRequest(Struct, frozen=True, kw_only=True):
+    """One attempt to deliver: exact bytes and headers; ``url`` only ever comes from approved configuration."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class WebAnswer(Struct, frozen=True, kw_only=True):
+    """What the other side said, or why it said nothing (``status`` None and ``cause`` the class of the failure)."""
+
+    status: int | None
+    body: bytes = b""
+    cause: str | None = None
+    retry_after_s: float | None = None
+    location: str | None = None
+    address: str | None = None
+    certificate_sha256: str | None = None
+    duration_ms: int = 0
+
+
+class Webhook(Protocol):
+    """Posts one request to one sink. No redirect, no cookie, no proxy from the environment; never raises for the world."""
+
+    async def post(self, request: WebRequest) -> WebAnswer:
+        """Send once, at most 20 s in all; answer bodies are cut at 4 kB."""
+        ...
+
+
+class ProjectionAnswer(Struct, frozen=True, kw_only=True):
+    """What a projection target said of one write: ``verdict`` ok, refused, retry, stop or too_large."""
+
+    verdict: str
+    status: int | None = None
+    body: str = ""
+    retry_after_s: float | None = None
+    bad_lines: tuple[int, ...] = ()
+
+
+class ProjectionSink(Protocol):
+    """A target that is fed from the ledger by a cursor; writes are idempotent there."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of address, database and layout: a cursor belongs to one fingerprint."""
+        ...
+
+    async def write(self, lines: Sequence[bytes]) -> ProjectionAnswer:
+        """Write lines; never raises for the world."""
+        ...
+
+
+__all__ = [
+    "ClockReport",
+    "ClockStep",
+    "Committed",
+    "Entropy",
+    "Fact",
+    "Inlet",
+    "Journal",
+    "LedgerStore",
+    "Moment",
+    "Outcome",
+    "Parcel",
+    "ProjectionAnswer",
+    "ProjectionSink",
+    "Resume",
+    "Sealer",
+    "Source",
+    "Stamp",
+    "StoreHead",
+    "StoredFrame",
+    "SystemClock",
+    "WebAnswer",
+    "WebRequest",
+    "Webhook",
+]
