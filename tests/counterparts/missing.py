@@ -1,0 +1,46 @@
+"""A counterpart that is not on this machine: a skip on a laptop, a failure where CI=true."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+PACKAGES = {
+    "mosquitto": "mosquitto",
+    "victoria-metrics": "victoria-metrics",
+    "influxd": "influxdb",
+    "openssl": "openssl",
+    "strace": "strace",
+    "node": "nodejs",
+    "npm": "npm",
+}
+"""Program → the Debian package that brings it; `./run deps` prints the same line."""
+
+FOLDERS = ("/usr/sbin", "/usr/local/sbin")
+"""Where Debian keeps servers, outside the PATH of people who are not root."""
+
+
+def need(program: str) -> str:
+    """Path of `program`; without it the test is skipped, or fails where CI=true."""
+    found = shutil.which(program) or shutil.which(program, path=":".join(FOLDERS))
+    if found is None:
+        absent(f"{program} is not on this machine: sudo apt-get install {PACKAGES.get(program, program)}")
+    return found
+
+
+def need_folder(folder: Path, brings: str) -> Path:
+    """`folder` itself; where it is absent the test is skipped, or fails where CI=true. `brings` names what it holds."""
+    if not folder.is_dir():
+        absent(f"{folder} is not on this machine: {brings}")
+    return folder
+
+
+def absent(why: str) -> NoReturn:
+    """Skip on a laptop, fail where CI=true, with the same words."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
