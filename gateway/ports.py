@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct
 
 from gateway.domain.sample import Sample
+from gateway.ledger.commit import PlannedFrame
+from gateway.ledger.merkle import Tree
 from gateway.ledger.records import ClockStep, Record
 
 
@@ -152,20 +154,11 @@ class Source(Protocol):
         ...
 
 
-class StoredFrame(NamedTuple):
-    """One frame as it stands on disk: its first index and its whole bytes."""
-
-    first: int
-    content: bytes
-
-
 class StoreHead(Struct, frozen=True, kw_only=True):
     """The newest sealed head of the store, and what a start found (`ledger.md` 3)."""
 
-    size: int
-    root: bytes
+    tree: Tree
     checkpoint: bytes
-    stack: tuple[bytes, ...]
     torn_bytes: int = 0
     torn_sha256: str | None = None
     unclean: bool = False
@@ -182,12 +175,20 @@ class LedgerStore(Protocol):
         """Lock, check, recover a torn tail, and return the head; raise `LedgerDoubt` on damage, `Unavailable` if in use."""
         ...
 
-    def commit(self, frames: Sequence[StoredFrame], side_objects: Sequence[bytes] = ()) -> None:
+    def commit(self, frames: Sequence[PlannedFrame], side_objects: Sequence[bytes] = ()) -> None:
         """Make side objects durable, then write the frames and fdatasync: the commit point."""
         ...
 
     def read(self, first: int, stop: int) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield (index, salt, JSON) for ``first <= index < stop`` of committed entries; takes no lock."""
+        ...
+
+    def checkpoint_of(self, index: int) -> tuple[int, bytes]:
+        """Return (size, note) of the frame that holds the committed entry ``index``."""
+        ...
+
+    def prove(self, index: int, size: int) -> list[bytes]:
+        """Return the inclusion proof of ``index`` in the tree of ``size`` (a frame's end), leaf to root."""
         ...
 
     def publish(self, note: bytes, size: int) -> None:
@@ -352,7 +353,6 @@ __all__ = [
     "Source",
     "Stamp",
     "StoreHead",
-    "StoredFrame",
     "SystemClock",
     "WebAnswer",
     "WebRequest",
