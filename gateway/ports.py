@@ -217,7 +217,7 @@ class Sealer(Protocol):
         ...
 
     def seal(self, text: bytes) -> bytes:
-        """Return the note signature line (without newline) over a checkpoint text; raise `LedgerDoubt` if the key fails."""
+        """Return the whole signed note of a checkpoint text (C2SP signed-note); raise `LedgerDoubt` if the key fails."""
         ...
 
 
