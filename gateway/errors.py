@@ -7,6 +7,7 @@ GatewayError                 every error that the world causes and we foresaw
 ├── RecordTooLarge            1  one record over its bound; nothing was written
 ├── SourceRefused                one source cannot run; the others do
 ├── DiskFull                     no space: acknowledgement stops, the write is tried again
+├── EvidenceRefused           1  bytes that break their format, a proof or a seal that does not hold
 └── LedgerDoubt                  the evidence cannot be trusted to continue: halt
 """
 
@@ -63,3 +64,7 @@ class DiskFull(GatewayError):
 
 class LedgerDoubt(GatewayError):
     """The ledger cannot be trusted to continue (rule 10): stop, keep the evidence, say so. Never retried."""
+
+
+class EvidenceRefused(GatewayError):
+    """Bytes that break their format, or a proof, a seal or a cosignature that does not hold. Never retried."""

@@ -1,0 +1,59 @@
+"""An entry: 16 bytes of salt, then the record's JSON; its leaf hash is what the tree seals (`ledger.md` 2).
+
+The salt makes a leaf hash say nothing about its value, though values are guessable. It follows from the frame's seed and
+the entry's index, so that a sealed segment need not store it: salt = SHA-256(00000001 ‖ seed ‖ uint64 index)[:16].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Final
+
+from gateway.ledger.merkle import hash_leaves
+
+SALT_SIZE: Final = 16
+SEED_SIZE: Final = 32
+ENTRY_BYTES_MAX: Final = 0xFFFF
+RECORD_BYTES_MAX: Final = ENTRY_BYTES_MAX - SALT_SIZE
+
+_SALT_LABEL: Final = (1).to_bytes(4, "big")
+
+
+def derive_salt(seed: bytes, index: int) -> bytes:
+    """Return the 16-byte salt of the entry at ``index`` in the frame with this 32-byte seed."""
+    return sha256(_SALT_LABEL + seed + index.to_bytes(8, "big")).digest()[:SALT_SIZE]
+
+
+def make_entry(seed: bytes, index: int, record: bytes) -> bytes:
+    """Return salt ‖ record JSON."""
+    return derive_salt(seed, index) + record
+
+
+def split_entry(entry: bytes) -> tuple[bytes, bytes]:
+    """Return (salt, record JSON) of an entry."""
+    return entry[:SALT_SIZE], entry[SALT_SIZE:]
+
+
+def derive_salts(seed: bytes, first: int, count: int) -> list[bytes]:
+    """Return the salts of ``count`` entries from index ``first``."""
+    copy = sha256(_SALT_LABEL + seed).copy
+    salts: list[bytes] = []
+    append = salts.append
+    for index in range(first, first + count):
+        hasher = copy()
+        hasher.update(index.to_bytes(8, "big"))
+        append(hasher.digest()[:SALT_SIZE])
+    return salts
+
+
+def build_entries(seed: bytes, first: int, records: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Return (entries, leaf hashes) of records that follow each other from index ``first``: the hot path of an append."""
+    salts = derive_salts(seed, first, len(records))
+    entries = [salt + record for salt, record in zip(salts, records, strict=True)]
+    return entries, hash_leaves(entries)
+
+
+def leaf_prefixes(leaf_hashes: Iterable[bytes]) -> bytes:
+    """Return the first 4 bytes of each leaf hash, joined: enough to say which record was damaged."""
+    return b"".join([leaf[:4] for leaf in leaf_hashes])
