@@ -1,0 +1,187 @@
+"""Standing: where every source, signal and counter stands by the newest records; a fold, so a restart needs no second store.
+
+The fold starts from the newest `carry` record, which opens each segment, and walks the tail (`ledger.md` 1, carry).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gateway.ledger.records import (
+    Batch,
+    Calibration,
+    Clock,
+    Config,
+    Gap,
+    Gateway,
+    Quarantine,
+    Reading,
+    Record,
+    parse_content,
+)
+from gateway.ports import Resume
+
+REPEATS_KEPT = 2_000
+"""Newest repeat keys kept for each source: at least its Receive Maximum."""
+
+
+@dataclass(slots=True)
+class SignalStanding:
+    """``n`` readings so far, last source time (ns), index of the calibration in force."""
+
+    n: int = 0
+    source_ns: int | None = None
+    calibration: int | None = None
+
+
+@dataclass(slots=True)
+class SourceStanding:
+    """Newest incarnation, epoch, position; the transport keys of its newest messages, oldest first."""
+
+    incarnation: int = 0
+    epoch: int = 0
+    position: int = 0
+    repeats: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class OpenGap:
+    """A gap that was opened and not closed: its id, its source and the key the source knows it by."""
+
+    gap: str
+    source: str
+    key: str
+    cause: str
+    certainty: str
+    signals: list[str]
+    bounded: bool = False
+
+
+@dataclass(slots=True)
+class Standing:
+    """The fold. `apply` every record in ledger order; read the fields at any time."""
+
+    clock: int = 0
+    gap: int = 0
+    run: int = 0
+    config: str | None = None
+    stopped: bool = True
+    last_index: int = -1
+    signals: dict[str, SignalStanding] = field(default_factory=dict)
+    sources: dict[str, SourceStanding] = field(default_factory=dict)
+    gaps_open: dict[str, OpenGap] = field(default_factory=dict)
+    batch_keys: dict[str, int] = field(default_factory=dict)
+
+    def apply(self, index: int, record: Record) -> None:
+        """Move the standing on by one record; the same call serves restart and live path (rule 6)."""
+        self.last_index = index
+        if isinstance(record, Reading):
+            self._reading(record)
+        elif isinstance(record, Clock):
+            self.clock = record.clock
+            self.run = max(self.run, record.run)
+        elif isinstance(record, Gap):
+            self._gap(record)
+        elif isinstance(record, Gateway):
+            self._gateway(record)
+        elif isinstance(record, Quarantine):
+            self._at(record.source, record.incarnation, record.epoch, record.position)
+        elif isinstance(record, Calibration) and record.event == "effective":
+            self.signals.setdefault(record.signal, SignalStanding()).calibration = index
+        elif isinstance(record, Config) and record.event == "effective":
+            self.config = record.config if isinstance(record.config, str) else None
+        elif isinstance(record, Batch) and isinstance(record.event_key, str):
+            self.batch_keys[record.event_key] = index
+
+    def resume(self, source: str, addresses: dict[str, str]) -> Resume:
+        """Return a source's standing; ``addresses`` maps its signals to their plan addresses."""
+        at = self.sources.get(source, SourceStanding())
+        times: dict[str, int] = {}
+        for signal, address in addresses.items():
+            standing = self.signals.get(signal)
+            if standing is not None and standing.source_ns is not None:
+                times[address] = standing.source_ns
+        gaps = {g.key: g.cause for g in self.gaps_open.values() if g.source == source}
+        return Resume(
+            incarnation=at.incarnation,
+            epoch=at.epoch,
+            position=at.position,
+            source_ns=times,
+            gaps_open=gaps,
+            repeats=tuple(at.repeats),
+        )
+
+    def carry(self) -> bytes:
+        """Return the canonical carry of `ledger.md` 1, ids in byte order."""
+        carry = {
+            "clock": self.clock,
+            "gap": self.gap,
+            "run": self.run,
+            "signals": {k: [s.n, s.source_ns] for k, s in sorted(self.signals.items())},
+            "sources": {k: [s.incarnation, s.epoch, s.position] for k, s in sorted(self.sources.items())},
+        }
+        return msgspec.json.encode(carry)
+
+    def _reading(self, record: Reading) -> None:
+        signal = self.signals.setdefault(record.signal, SignalStanding())
+        signal.n = record.n
+        if isinstance(record.source_ns, int):
+            signal.source_ns = max(record.source_ns, signal.source_ns or record.source_ns)
+
+    def at(self, source: str, incarnation: int, epoch: int, position: int, repeat: str | None) -> None:
+        """Note where a source stands; the intake knows the source of a reading, the record does not name it."""
+        self._at(source, incarnation, epoch, position)
+        if repeat is not None:
+            repeats = self.sources[source].repeats
+            repeats[repeat] = None
+            while len(repeats) > REPEATS_KEPT:
+                del repeats[next(iter(repeats))]
+
+    def _at(self, source: str, incarnation: int, epoch: int, position: Any) -> None:
+        standing = self.sources.setdefault(source, SourceStanding())
+        standing.incarnation, standing.epoch = incarnation, epoch
+        if isinstance(position, int):
+            standing.position = position
+
+    def _gap(self, record: Gap) -> None:
+        facts = record.facts if isinstance(record.facts, dict) else {}
+        if record.event == "opened":
+            self.gap = max(self.gap, int(record.gap.removeprefix("G-")))
+            self.gaps_open[record.gap] = OpenGap(
+                gap=record.gap,
+                source=record.source,
+                key=str(facts.get("key", record.cause)),
+                cause=record.cause,
+                certainty=record.certainty,
+                signals=record.signals,
+            )
+        elif record.event == "bounded" and record.gap in self.gaps_open:
+            self.gaps_open[record.gap].bounded = True
+        elif record.event == "closed":
+            self.gap = max(self.gap, int(record.gap.removeprefix("G-")))
+            self.gaps_open.pop(record.gap, None)
+
+    def _gateway(self, record: Gateway) -> None:
+        self.run = max(self.run, record.run)
+        if record.event in {"start", "genesis"}:
+            self.stopped = False
+        elif record.event == "stop":
+            self.stopped = True
+        elif record.event == "link" and isinstance(record.source, str):
+            if isinstance(record.incarnation, int) and isinstance(record.epoch, int):
+                self._at(record.source, record.incarnation, record.epoch, None)
+        elif record.event == "carry" and isinstance(record.carry, msgspec.Struct):
+            self._load(parse_content(record.carry) or b"{}")
+
+    def _load(self, content: bytes) -> None:
+        carry = msgspec.json.decode(content)
+        self.clock, self.gap = carry["clock"], carry["gap"]
+        self.run = max(self.run, carry["run"])
+        for signal, (n, source_ns) in carry["signals"].items():
+            known = self.signals.setdefault(signal, SignalStanding())
+            known.n, known.source_ns = n, source_ns
+        for source, (incarnation, epoch, position) in carry["sources"].items():
+            self._at(source, incarnation, epoch, position)
