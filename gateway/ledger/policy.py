@@ -1,0 +1,156 @@
+"""C2SP tlog-policy: which keys seal a log and how many witnesses must have cosigned (https://c2sp.org/tlog-policy).
+
+::
+
+    log <vkey> [<url>]
+    # publish <vkey>                      ours: this key's line is demanded; others read a comment
+    witness <name> <vkey> [<url>]
+    group <name> <any | all | k> <member> …
+    quorum <name | none>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final, NamedTuple
+
+from gateway.errors import EvidenceRefused
+from gateway.ledger.note import VerifyKey, format_vkey, parse_vkey
+
+NONE: Final = "none"
+_PUBLISH: Final = "# publish "
+_MEMBERS_MAX: Final = 255
+
+
+class Witness(NamedTuple):
+    """A witness by its name in the policy, its key, and where it answers (empty: nowhere)."""
+
+    name: str
+    key: VerifyKey
+    url: str = ""
+
+
+class Group(NamedTuple):
+    """A named set of witnesses and groups of which ``threshold`` must have cosigned."""
+
+    name: str
+    threshold: int
+    members: tuple[str, ...]
+
+
+class Policy(NamedTuple):
+    """Seal keys, publish keys, witnesses, groups, and the name of the quorum (``none``: no cosignature is asked)."""
+
+    logs: tuple[VerifyKey, ...]
+    publish: tuple[VerifyKey, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
+    groups: tuple[Group, ...] = ()
+    quorum: str = NONE
+
+    def satisfied_by(self, cosigners: Collection[VerifyKey]) -> bool:
+        """Say whether these verified cosigners make the quorum."""
+        if self.quorum == NONE:
+            return True
+        holds = {witness.name: witness.key in cosigners for witness in self.witnesses}
+        for group in self.groups:  # a member is always named before the group
+            holds[group.name] = sum(holds[member] for member in group.members) >= group.threshold
+        return holds[self.quorum]
+
+    @property
+    def required(self) -> int:
+        """Fewest cosignatures that can satisfy the quorum."""
+        needs = {NONE: 0} | {witness.name: 1 for witness in self.witnesses}
+        for group in self.groups:
+            needs[group.name] = sum(sorted(needs[member] for member in group.members)[: group.threshold])
+        return needs[self.quorum]
+
+
+def make_policy(logs: Sequence[VerifyKey], publish: Sequence[VerifyKey], witnesses: Sequence[Witness]) -> Policy:
+    """Return our policy: a majority of the witnesses (``group q <⌊n/2⌋+1> …``); one witness is itself the quorum."""
+    if not witnesses:
+        return Policy(tuple(logs), tuple(publish))
+    if len(witnesses) == 1:
+        return Policy(tuple(logs), tuple(publish), tuple(witnesses), (), witnesses[0].name)
+    majority = Group("q", len(witnesses) // 2 + 1, tuple(witness.name for witness in witnesses))
+    return Policy(tuple(logs), tuple(publish), tuple(witnesses), (majority,), majority.name)
+
+
+def format_policy(policy: Policy) -> str:
+    """Return the lines of the file ``keys/policy``."""
+    lines = [f"log {format_vkey(key)}" for key in policy.logs]
+    lines += [f"{_PUBLISH}{format_vkey(key)}" for key in policy.publish]
+    lines += [f"witness {one.name} {format_vkey(one.key)} {one.url}".rstrip() for one in policy.witnesses]
+    lines += [_format_group(group) for group in policy.groups]
+    return "\n".join([*lines, f"quorum {policy.quorum}", ""])
+
+
+def parse_policy(text: str) -> Policy:
+    """Return the policy of a file; each refusal names its line."""
+    reader = _Reader()
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            reader.read(line)
+        except EvidenceRefused as error:
+            raise EvidenceRefused(f"policy line {number}: {error.text}", remedy=error.remedy) from error
+    return reader.policy()
+
+
+class _Reader:
+    """Collects the lines of one policy; names are declared before they are used, each once."""
+
+    def __init__(self) -> None:
+        self.logs: list[VerifyKey] = []
+        self.publish: list[VerifyKey] = []
+        self.witnesses: list[Witness] = []
+        self.groups: list[Group] = []
+        self.quorum = ""
+        self.names = {NONE}
+
+    def policy(self) -> Policy:
+        """Return what was read; refuse a policy without a quorum line."""
+        if not self.quorum:
+            raise EvidenceRefused("policy has no quorum line", remedy="write `quorum none` if no witness is asked")
+        return Policy(tuple(self.logs), tuple(self.publish), tuple(self.witnesses), tuple(self.groups), self.quorum)
+
+    def read(self, line: str) -> None:
+        """Take one line."""
+        if line.startswith(_PUBLISH):
+            self.publish.append(parse_vkey(line.removeprefix(_PUBLISH).strip()))
+            return
+        match line.split():
+            case []:
+                pass
+            case [first, *_] if first.startswith("#"):
+                pass
+            case ["log", vkey] | ["log", vkey, _]:
+                self.logs.append(parse_vkey(vkey))
+            case ["witness", name, vkey, *url] if len(url) <= 1:
+                self._declare(name)
+                self.witnesses.append(Witness(name, parse_vkey(vkey), *url))
+            case ["group", name, threshold, *members] if members:
+                self._group(name, threshold, members)
+            case ["quorum", name] if not self.quorum and name in self.names:
+                self.quorum = name
+            case _:
+                raise EvidenceRefused(f"{line[:80]!r} is not understood")
+
+    def _declare(self, name: str) -> None:
+        if name in self.names:
+            raise EvidenceRefused(f"name {name!r} is used twice, or is `none`")
+        self.names.add(name)
+
+    def _group(self, name: str, threshold: str, members: list[str]) -> None:
+        unknown = [member for member in members if member == NONE or member not in self.names]
+        if unknown or len(set(members)) != len(members) or len(members) > _MEMBERS_MAX:
+            raise EvidenceRefused(f"group {name!r} names a member twice, or one not declared before: {unknown}")
+        words = {"any": 1, "all": len(members)}
+        plain = threshold.isascii() and threshold.isdecimal() and not threshold.startswith("0")
+        count = words.get(threshold, int(threshold) if plain else 0)
+        if not 1 <= count <= len(members):
+            raise EvidenceRefused(f"group {name!r} asks {threshold[:16]!r} of {len(members)} members")
+        self._declare(name)
+        self.groups.append(Group(name, count, tuple(members)))
+
+
+def _format_group(group: Group) -> str:
+    return f"group {group.name} {group.threshold} {' '.join(group.members)}"
