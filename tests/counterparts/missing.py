@@ -9,16 +9,9 @@ from typing import NoReturn
 
 import pytest
 
-PACKAGES = {
-    "mosquitto": "mosquitto",
-    "victoria-metrics": "victoria-metrics",
-    "influxd": "influxdb",
-    "openssl": "openssl",
-    "strace": "strace",
-    "node": "nodejs",
-    "npm": "npm",
-}
-"""Program → the Debian package that brings it; `./run deps` prints the same line."""
+LIST = Path(__file__).with_name("packages.txt")
+PACKAGES = dict(line.split() for line in LIST.read_text().splitlines())
+"""Program → the Debian package that brings it; `./run deps` reads the same list."""
 
 FOLDERS = ("/usr/sbin", "/usr/local/sbin")
 """Where Debian keeps servers, outside the PATH of people who are not root."""

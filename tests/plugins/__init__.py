@@ -1,0 +1,1 @@
+"""What the test run adds to pytest: trace matrix, coverage gate, example counts."""
