@@ -92,8 +92,8 @@ def prove_consistency(reader: NodeReader, size1: int, size2: int) -> list[bytes]
 
 def root_from_inclusion(index: int, size: int, leaf_hash: bytes, proof: Sequence[bytes]) -> bytes:
     """Return the root that follows from a leaf and its inclusion proof; refuse a proof of the wrong shape."""
-    if not 0 <= index < size:
-        raise EvidenceRefused(f"index {index:,} is not in a tree of {size:,}")
+    if not 0 <= index < size or len(leaf_hash) != HASH_SIZE:
+        raise EvidenceRefused(f"index {index:,} is not in a tree of {size:,}, or no leaf hash is given")
     node, last, root = index, size - 1, leaf_hash
     for sibling in proof:
         if not last or len(sibling) != HASH_SIZE:
@@ -117,11 +117,14 @@ def check_inclusion(index: int, size: int, root: bytes, leaf_hash: bytes, proof:
 
 
 def check_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:
-    """Refuse a proof that does not show the tree of ``size1`` at the beginning of the tree of ``size2``."""
-    if not 0 <= size1 <= size2:
+    """Refuse a proof that does not show the tree of ``size1`` at the beginning of the tree of ``size2``.
+
+    The empty tree begins every tree: nothing is shown by it, so ``size1`` 0 is refused and is the caller's own case.
+    """
+    if not 0 < size1 <= size2:
         raise EvidenceRefused(f"size {size1:,} does not come before {size2:,}")
-    if size1 in {0, size2}:
-        if proof or (size1 == size2 and root1 != root2):
+    if size1 == size2:
+        if proof or root1 != root2:
             raise EvidenceRefused(f"two roots of size {size1:,}, or a proof where none is due")
         return
     found1, found2 = _roots_from_consistency(size1, size2, root1, proof)
