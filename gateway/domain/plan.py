@@ -79,6 +79,7 @@ class SignalPlan(Struct, frozen=True, kw_only=True):
     instrument_range: tuple[Decimal, Decimal] | None = None
     plausible_range: tuple[Decimal, Decimal] | None = None
     rate_per_min: Decimal | None = None
+    quality_map: dict[str, str] | None = None
     valid_when: tuple[ValidWhen, ...] = ()
     mask: int | None = None
     shift: int = 0
@@ -107,6 +108,7 @@ class MqttField(Struct, frozen=True, kw_only=True):
     address: str
     path: str
     wire_type: str
+    quality_path: str | None = None
     time: TimeRule | None = None
 
 

@@ -58,6 +58,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     CLOCK_BOOTTIME when the bytes arrived. ``flags``: codes of `ledger.md` (``dup``, ``retain``, ``qos0``, ``initial`` …).
     ``reasons``: reason codes that the transport already found (``time_impossible``, ``absent`` …).
     ``sequence``, ``repeat_key``: device counter and duplicate key where the profile names them (`ingest.md` 4.2).
+    ``native``: the device's own word for its quality, where the profile has a path to it (a code goes to ``status``).
     """
 
     address: str
@@ -74,6 +75,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     part: int = 0
     payload: Payload | None = None
     repeat_key: str | None = None
+    native: str | None = None
 
 
 class Position(NamedTuple):
