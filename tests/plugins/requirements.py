@@ -29,7 +29,7 @@ def read_requirements() -> dict[str, Requirement]:
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.startswith("|") and re.fullmatch(r"[A-Z]{2}-\d{2}", cells[0]):
-            rows[cells[0]] = Requirement(cells[0], cells[-1][:1])
+            rows.setdefault(cells[0], Requirement(cells[0], cells[-1][:1]))  # later tables only refer to a row
     return rows
 
 
