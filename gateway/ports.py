@@ -155,13 +155,18 @@ class Source(Protocol):
 
 
 class StoreHead(Struct, frozen=True, kw_only=True):
-    """The newest sealed head of the store, and what a start found (`ledger.md` 3)."""
+    """The newest sealed head of the store, and what a start found (`ledger.md` 3).
+
+    ``stack`` are the peaks of the tree, highest first. ``halted`` is what `HALTED` said: the first commit makes it the
+    record ``halted``, and the store removes the file after it.
+    """
 
     tree: Tree
     checkpoint: bytes
     torn_bytes: int = 0
     torn_sha256: str | None = None
     unclean: bool = False
+    halted: dict[str, Any] | None = None
 
 
 class LedgerStore(Protocol):
@@ -246,6 +251,10 @@ class Journal(Protocol):
     @property
     def next_index(self) -> int:
         """Index the next appended record will have."""
+        ...
+
+    def index_of(self, nth: int) -> int:
+        """Index the ``nth`` record (from 0) would have in an append made now."""
         ...
 
     def append(

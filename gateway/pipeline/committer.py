@@ -19,6 +19,7 @@ from gateway.errors import DiskFull, LedgerDoubt
 from gateway.ledger.commit import CommitPlan, plan_commit
 from gateway.ledger.merkle import Tree
 from gateway.ledger.records import Record, parse_record
+from gateway.ledger.segment import SEGMENT_ENTRIES
 from gateway.pipeline.pool import Pool, Settle
 from gateway.pipeline.recent import RecentCommits
 from gateway.ports import Committed, Entropy, LedgerStore, Outcome, Sealer, StoreHead, SystemClock
@@ -61,6 +62,7 @@ class Committer:
         sealer: Sealer,
         entropy: Entropy,
         clock: SystemClock,
+        carry: Callable[[], Record],
         settings: CommitSettings,
     ) -> None:
         self._store = store
@@ -68,6 +70,7 @@ class Committer:
         self._sealer = sealer
         self._entropy = entropy
         self._clock = clock
+        self._carry = carry
         self._settings = settings
         self._tree: Tree = head.tree
         self._checkpoint = head.checkpoint
@@ -87,7 +90,14 @@ class Committer:
     @property
     def next_index(self) -> int:
         """Index the next appended record will have."""
-        return self._pool.next_index
+        return self.index_of(0)
+
+    def index_of(self, nth: int) -> int:
+        """Index the ``nth`` record would have in an append made now: a carry opens each later segment."""
+        index = self._pool.next_index
+        before_next_segment = -index % SEGMENT_ENTRIES
+        carries = int(nth >= before_next_segment and (index > 0 or nth >= SEGMENT_ENTRIES))
+        return index + nth + carries
 
     @property
     def size(self) -> int:
@@ -129,15 +139,32 @@ class Committer:
         if self._closing:
             raise LedgerDoubt("the ledger is closing", remedy="start the gateway again")
         if not self._pool.contents:
+            if not records:
+                self._settle_idle(settle)
+                return self.next_index
             self._pool.opened_ns = self._clock.now().monotonic_ns
             self._wake.set()
-        index = self._pool.add(records, settle, side_objects)
+        index = self.index_of(0)
+        room = -self._pool.next_index % SEGMENT_ENTRIES
+        if len(records) > room and self._pool.next_index + room > 0:
+            self._pool.add(records[:room], None, ())
+            records = [self._carry(), *records[room:]]
+        self._pool.add(records, settle, side_objects)
         waiting = len(self._pool.contents)
         if waiting >= self._settings.waiting_leaves_max:
             self._room.clear()
         if urgent or waiting >= self._settings.pool_leaves_max:
             self.hurry()
         return index
+
+    def _settle_idle(self, settle: Settle | None) -> None:
+        """Settle a parcel that needs no record: after what is on its way to disk, at once if nothing is."""
+        if settle is None:
+            return
+        if self._committing is not None:
+            self._committing.settles.append(settle)
+        else:
+            settle(Outcome.COMMITTED)
 
     def hurry(self) -> None:
         """Commit what waits without waiting for the interval: a source's window is half full."""

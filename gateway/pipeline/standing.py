@@ -20,6 +20,7 @@ from gateway.ledger.records import (
     Quarantine,
     Reading,
     Record,
+    Signal,
     parse_content,
 )
 from gateway.ports import Resume
@@ -74,6 +75,7 @@ class Standing:
     sources: dict[str, SourceStanding] = field(default_factory=dict)
     gaps_open: dict[str, OpenGap] = field(default_factory=dict)
     batch_keys: dict[str, int] = field(default_factory=dict)
+    source_of: dict[str, str] = field(default_factory=dict)
 
     def apply(self, index: int, record: Record) -> None:
         """Move the standing on by one record; the same call serves restart and live path (rule 6)."""
@@ -91,6 +93,8 @@ class Standing:
             self._at(record.source, record.incarnation, record.epoch, record.position)
         elif isinstance(record, Calibration) and record.event == "effective":
             self.signals.setdefault(record.signal, SignalStanding()).calibration = index
+        elif isinstance(record, Signal):
+            self.source_of[record.signal] = record.source
         elif isinstance(record, Config) and record.event == "effective":
             self.config = record.config if isinstance(record.config, str) else None
         elif isinstance(record, Batch) and isinstance(record.event_key, str):
@@ -130,15 +134,9 @@ class Standing:
         signal.n = record.n
         if isinstance(record.source_ns, int):
             signal.source_ns = max(record.source_ns, signal.source_ns or record.source_ns)
-
-    def at(self, source: str, incarnation: int, epoch: int, position: int, repeat: str | None) -> None:
-        """Note where a source stands; the intake knows the source of a reading, the record does not name it."""
-        self._at(source, incarnation, epoch, position)
-        if repeat is not None:
-            repeats = self.sources[source].repeats
-            repeats[repeat] = None
-            while len(repeats) > REPEATS_KEPT:
-                del repeats[next(iter(repeats))]
+        source = self.source_of.get(record.signal)
+        if source is not None:
+            self._at(source, record.incarnation, record.epoch, record.position)
 
     def _at(self, source: str, incarnation: int, epoch: int, position: Any) -> None:
         standing = self.sources.setdefault(source, SourceStanding())

@@ -1,0 +1,261 @@
+"""Intake: the pipeline's side of every source. Parcels become records; their settling waits for the commit.
+
+Order within a parcel: facts first (a gap stands before the readings after it), then readings. Parcels of one source are
+committed and settled in the order of their offers, because the pool is one queue.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import UNSET, Struct
+
+from gateway.domain.decode import NO_COMPANIONS, Decoded
+from gateway.domain.plan import Plan
+from gateway.domain.sample import Sample
+from gateway.ledger.records import (
+    GapEdge,
+    Gateway,
+    Quarantine,
+    Reading,
+    Record,
+    format_content,
+)
+from gateway.pipeline.channel import Channel
+from gateway.pipeline.gap_book import GapBook
+from gateway.pipeline.stamp import Stamper
+from gateway.pipeline.standing import SignalStanding, SourceStanding, Standing
+from gateway.ports import Fact, Journal, Outcome, Parcel, Resume
+
+
+class Room(Protocol):
+    """The journal's back-pressure."""
+
+    async def room(self) -> None:
+        """Wait until the pool is below its bound."""
+        ...
+
+    def hurry(self) -> None:
+        """Commit what waits now."""
+        ...
+
+
+class IntakeFigures(Struct):
+    """Counts for telemetry; the intake alone writes them."""
+
+    samples: Counter[str] = Counter()
+    readings: Counter[str] = Counter()
+    quarantined: Counter[str] = Counter()
+    gaps: Counter[str] = Counter()
+    last_ns: dict[str, int] = {}
+
+
+class Intake:
+    """Implements `gateway.ports.Inlet`.
+
+    ``early`` maps a source to the number of unsettled parcels at which a commit starts early: half its window.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        standing: Standing,
+        journal: Journal,
+        room: Room,
+        stamp: Stamper,
+        *,
+        early: Mapping[str, int],
+        test_sources: frozenset[str] = frozenset(),
+    ) -> None:
+        self._journal = journal
+        self._room = room
+        self._stamp = stamp
+        self._gateway = plan.gateway
+        self._early = early
+        self._standing = standing
+        self._unsettled: Counter[str] = Counter()
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self._addresses: dict[str, dict[str, str]] = {}
+        for key, signal in plan.by_address().items():
+            shared: dict[str, Any] = {"config": plan.config}
+            if plan.dev:
+                shared["dev"] = True
+            if signal.source in test_sources:
+                shared["test"] = True
+            standing.source_of[signal.id] = signal.source
+            held = standing.signals.setdefault(signal.id, SignalStanding())
+            self._channels[key] = Channel(signal, held, shared)
+            self._addresses.setdefault(signal.source, {})[signal.id] = signal.address
+        self._gaps = GapBook(standing, stamp, self._signal_of)
+        self.figures = IntakeFigures()
+
+    @property
+    def gaps_open(self) -> int:
+        """How many gaps are open now."""
+        return self._gaps.open_count
+
+    def resume(self, source: str) -> Resume:
+        """Return where ``source`` stood by the newest records."""
+        return self._standing.resume(source, self._addresses.get(source, {}))
+
+    async def offer(self, parcel: Parcel) -> None:
+        """Turn a parcel into records and put them into the pool; wait first while the pool is over its bound."""
+        await self._room.room()
+        self._take(parcel)
+
+    def _take(self, parcel: Parcel) -> None:
+        source = parcel.source
+        self.figures.samples[source] += len(parcel.samples)
+        records: list[Record] = []
+        side_objects: list[bytes] = []
+        for fact in parcel.facts:
+            if fact.kind != "gap_bounded":
+                self._fact(parcel, fact, records, side_objects)
+        self._bound_gaps(parcel, records)
+        self._readings(parcel, records)
+        at = self._standing.sources.setdefault(source, SourceStanding())
+        at.incarnation, at.epoch, at.position = parcel.incarnation, parcel.epoch, parcel.position
+        self._unsettled[source] += 1
+        self._journal.append(records, settle=self._settled(parcel), side_objects=side_objects)
+        if self._unsettled[source] >= self._early.get(source, 1 << 30):
+            self._room.hurry()
+
+    def _settled(self, parcel: Parcel) -> Callable[[Outcome], None]:
+        def settle(outcome: Outcome) -> None:
+            self._unsettled[parcel.source] -= 1
+            parcel.settle(outcome)
+
+        return settle
+
+    def _readings(self, parcel: Parcel, records: list[Record]) -> None:
+        if not parcel.samples:
+            return
+        source, stamp = parcel.source, self._stamp
+        moment = {
+            "clock": stamp.clock_number,
+            "clock_state": stamp.clock_state,
+            "incarnation": parcel.incarnation,
+            "epoch": parcel.epoch,
+            "position": parcel.position,
+        }
+        decoded = self._decode_companions(source, parcel.samples)
+        many = len(parcel.samples) > 1
+        reading: Reading | None = None
+        for sample in parcel.samples:
+            channel = self._channels.get((source, sample.address))
+            if channel is None:
+                records.append(self._unbound(parcel, sample))
+                continue
+            judged = decoded.get(channel.id)
+            if judged is None or channel.companions:
+                judged = channel.decode(sample, decoded)
+            made = channel.reading(sample, judged, moment, many=many)
+            if made is not None:
+                reading = made
+                self.figures.readings[made.quality] += 1
+                records.append(made)
+        if reading is not None:
+            self.figures.last_ns[source] = reading.received_ns
+            index = self._journal.index_of(len(records) - 1)
+            newest = reading.source_ns if isinstance(reading.source_ns, int) else None
+            self._gaps.note_last(source, index, newest, reading.received_ns)
+
+    def _decode_companions(self, source: str, samples: tuple[Sample, ...]) -> Mapping[str, Decoded]:
+        """Decode first what other signals of the same message depend on; most parcels have no such signal."""
+        wanted: set[str] = set()
+        for sample in samples:
+            channel = self._channels.get((source, sample.address))
+            if channel is not None and channel.companions:
+                wanted.update(channel.companions)
+        if not wanted:
+            return NO_COMPANIONS
+        found: dict[str, Decoded] = {}
+        for sample in samples:
+            channel = self._channels.get((source, sample.address))
+            if channel is not None and channel.id in wanted:
+                found[channel.id] = channel.decode(sample, NO_COMPANIONS)
+        return found
+
+    def _fact(self, parcel: Parcel, fact: Fact, records: list[Record], side_objects: list[bytes]) -> None:
+        match fact.kind:
+            case "gap_opened":
+                self._keep_gap(self._gaps.opened(parcel.source, fact), records)
+            case "gap_closed":
+                self._keep_gap(self._gaps.closed(parcel.source, fact), records)
+            case "quarantine":
+                records.append(self._quarantine(parcel, fact, side_objects))
+            case "link":
+                records.append(self._link(parcel, fact))
+            case _:
+                raise AssertionError(f"a source may not say {fact.kind!r}")
+
+    def _bound_gaps(self, parcel: Parcel, records: list[Record]) -> None:
+        """Bound gaps last among the facts: only then the index of the first reading after them is known."""
+        facts = [f for f in parcel.facts if f.kind == "gap_bounded" and self._gaps.can_bound(parcel.source, f)]
+        first = len(records) + len(facts)
+        for fact in facts:
+            self._keep_gap(self._gaps.bounded(parcel.source, fact, self._edge(parcel, fact, first)), records)
+
+    def _keep_gap(self, gap: Any, records: list[Record]) -> None:
+        if gap is None:
+            return
+        if gap.event == "opened":
+            self.figures.gaps[gap.cause] += 1
+        self._standing.apply(self._journal.index_of(len(records)), gap)
+        records.append(gap)
+
+    def _edge(self, parcel: Parcel, fact: Fact, first: int) -> GapEdge:
+        """Return the edge after a gap: the first sample of this parcel, whose record follows the facts."""
+        if not parcel.samples:
+            return GapEdge(source_ns=UNSET if fact.source_ns is None else fact.source_ns)
+        sample = parcel.samples[0]
+        return GapEdge(
+            index=self._journal.index_of(first),
+            source_ns=UNSET if sample.source_ns is None else sample.source_ns,
+            received_ns=sample.received_ns,
+        )
+
+    def _quarantine(self, parcel: Parcel, fact: Fact, side_objects: list[bytes]) -> Quarantine:
+        self.figures.quarantined[fact.cause] += 1
+        content, side = format_content(fact.content or b"")
+        if side is not None:
+            side_objects.append(side)
+        return Quarantine(
+            **self._stamp(),
+            reason=fact.cause,
+            source=parcel.source,
+            incarnation=parcel.incarnation,
+            epoch=parcel.epoch,
+            position=parcel.position,
+            address=UNSET if fact.address is None else fact.address,
+            content=content,
+            flags=sorted(fact.flags) if fact.flags else UNSET,
+            facts=UNSET if not fact.detail else dict(sorted(fact.detail.items())),
+        )
+
+    def _unbound(self, parcel: Parcel, sample: Sample) -> Quarantine:
+        text = f"{sample.raw.type}:{sample.raw.value}".encode()[:4096]
+        fact = Fact(kind="quarantine", cause="no_binding", address=sample.address, content=text)
+        return self._quarantine(parcel, fact, [])
+
+    def _link(self, parcel: Parcel, fact: Fact) -> Gateway:
+        return Gateway(
+            **self._stamp(),
+            event="link",
+            gateway=self._gateway,
+            run=self._stamp.run,
+            source=parcel.source,
+            incarnation=parcel.incarnation,
+            epoch=parcel.epoch,
+            code=fact.cause or UNSET,
+            facts=UNSET if not fact.detail else dict(sorted(fact.detail.items())),
+        )
+
+    def _signal_of(self, source: str, address: str) -> str | None:
+        channel = self._channels.get((source, address))
+        return None if channel is None else channel.id
+
+
+__all__ = ["Intake", "IntakeFigures", "Room"]
