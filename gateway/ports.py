@@ -157,8 +157,7 @@ class Source(Protocol):
 class StoreHead(Struct, frozen=True, kw_only=True):
     """The newest sealed head of the store, and what a start found (`ledger.md` 3).
 
-    ``stack`` are the peaks of the tree, highest first. ``halted`` is what `HALTED` said: the first commit makes it the
-    record ``halted``, and the store removes the file after it.
+    ``halted`` is what `HALTED` said: the first commit makes it the record ``halted``; the store removes the file after it.
     """
 
     tree: Tree

@@ -1,0 +1,76 @@
+"""Where each file of a ledger folder lies (`ledger.md` 3). Folders 0750, open files 0640, finished ones 0440."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from gateway.adapters.segment_store.disk import Disk, sync_folder
+from gateway.errors import EvidenceRefused
+from gateway.ledger.segment import format_name, parse_name
+
+OPEN_MODE: Final = 0o640
+FINISHED_MODE: Final = 0o440
+FOLDERS: Final = ("seg", "tile", "cp", "blob", "keys", "quarantine")
+
+
+class SegmentName(NamedTuple):
+    """A segment file by its name: first index, and whether it is packed (``.seg.zst``)."""
+
+    first: int
+    packed: bool
+
+    @property
+    def text(self) -> str:
+        """File name."""
+        return format_name(self.first, packed=self.packed)
+
+
+class Layout:
+    """Paths of one ledger folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.seg = root / "seg"
+        self.tile = root / "tile"
+        self.blob = root / "blob"
+        self.quarantine = root / "quarantine"
+        self.checkpoint = root / "checkpoint"
+        self.policy = root / "keys" / "policy"
+        self.lock = root / "LOCK"
+        self.reserve = root / "reserve"
+        self.halted = root / "HALTED"
+
+    def make_folders(self, disk: Disk) -> None:
+        """Make what is missing, durably."""
+        if not self.root.is_dir():
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            disk.mkdir(self.root)
+            sync_folder(disk, self.root.parent)
+        missing = [name for name in FOLDERS if not (self.root / name).is_dir()]
+        for name in missing:
+            disk.mkdir(self.root / name)
+        if missing:
+            sync_folder(disk, self.root)
+
+    def segments(self) -> list[SegmentName]:
+        """Return the segment files in order; of a pair left by an interrupted sealing the unpacked one."""
+        found: dict[int, SegmentName] = {}
+        for path in self.seg.iterdir() if self.seg.is_dir() else ():
+            if path.name.endswith(".tmp"):
+                continue
+            try:
+                first, packed = parse_name(path.name)
+            except EvidenceRefused:
+                continue
+            if first not in found or not packed:
+                found[first] = SegmentName(first, packed)
+        return [found[first] for first in sorted(found)]
+
+    def segment(self, name: SegmentName) -> Path:
+        """Return the path of a segment file."""
+        return self.seg / name.text
+
+    def blob_of(self, sha256: str) -> Path:
+        """Return the path of a side object."""
+        return self.blob / sha256[:2] / sha256

@@ -1,0 +1,57 @@
+"""Any tile of any tree size, from stored tiles and segment files: what tlog-tiles readers, proofs and exports ask for."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from gateway.adapters.segment_store.reader import SegmentReader
+from gateway.adapters.segment_store.tiles import TileFolder
+from gateway.errors import EvidenceRefused
+from gateway.ledger.frame import format_body
+from gateway.ledger.merkle import full_node, hash_leaves
+from gateway.ledger.tile import ENTRIES, TILE_WIDTH, Tile, format_path
+
+_NODES_MAX: Final = 16_384
+
+
+class TileMaker:
+    """Makes tiles on request; the lower ones are hashed from entries, so they are as true as the entries are."""
+
+    def __init__(self, reader: SegmentReader, folder: TileFolder) -> None:
+        self._reader = reader
+        self._folder = folder
+        self._nodes: OrderedDict[Tile, bytes] = OrderedDict()
+
+    def tile(self, tile: Tile) -> bytes:
+        """Return the bytes of a tile: hashes, or the entry bundle of level ``ENTRIES``; `EvidenceRefused` if there is none."""
+        if tile.level == ENTRIES:
+            return format_body(self._entries(tile))
+        return b"".join(self._hashes(tile))
+
+    def _hashes(self, tile: Tile) -> list[bytes]:
+        if tile.level == 0:
+            return hash_leaves(self._entries(tile))
+        if tile.width == TILE_WIDTH:
+            return self._folder.full(tile.level, tile.number)
+        start = tile.number * TILE_WIDTH
+        return [self._above(Tile(tile.level - 1, start + at)) for at in range(tile.width)]
+
+    def _above(self, tile: Tile) -> bytes:
+        """Return the node above a full tile; it never changes, so it is kept."""
+        node = self._nodes.get(tile)
+        if node is None:
+            node = self._nodes[tile] = full_node(self._hashes(tile))
+            if len(self._nodes) > _NODES_MAX:
+                self._nodes.popitem(last=False)
+        return node
+
+    def _entries(self, tile: Tile) -> list[bytes]:
+        first = tile.number * TILE_WIDTH
+        entries = [salt + record for _, salt, record in self._reader.read(first, first + tile.width)]
+        if len(entries) != tile.width:
+            raise EvidenceRefused(
+                f"{format_path(tile)}: {len(entries)} of {tile.width} entries are stored",
+                remedy="a pruned range has proofs from level 1 upward only",
+            )
+        return entries
