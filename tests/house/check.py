@@ -18,7 +18,7 @@ STEPS: dict[str, list[str]] = {
     "types, pyright": ["pyright"],
     "format": ["ruff", "format", "--check", "."],
     "style": ["ruff", "check", "."],
-    "layers": ["lint-imports"],
+    "layers": ["lint-imports", "--cache-dir", ".tools/cache/import-linter"],
     "house": ["pytest", "tests/house", "-q", "-rfEs", "-p", "no:randomly"],
 }
 """What is checked, by which tool; the slow ones first, so that two cores are busy to the end."""

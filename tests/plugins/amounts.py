@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.paths import ROOT
+
 EXAMPLES = {"fast": 50, "default": 100, "all": 300, "nightly": 5_000}
 
 
@@ -14,7 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
     from hypothesis import HealthCheck, settings
+    from hypothesis.configuration import set_hypothesis_home_dir
 
+    set_hypothesis_home_dir(ROOT / ".tools/cache/hypothesis")
     for name, examples in EXAMPLES.items():
         # no deadline: a shared machine is slow at times, and a timed property test tells nothing
         settings.register_profile(
