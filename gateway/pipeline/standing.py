@@ -129,6 +129,21 @@ class Standing:
         }
         return msgspec.json.encode(carry)
 
+    def carry_facts(self) -> dict[str, Any]:
+        """Return what a start needs beside the carry, as parallel lists: open gaps, calibrations in force."""
+        gaps = sorted(self.gaps_open.values(), key=lambda gap: gap.gap)
+        calibrated = sorted((k, s.calibration) for k, s in self.signals.items() if s.calibration is not None)
+        facts: dict[str, Any] = {}
+        if calibrated:
+            facts["calibration_index"] = [index for _, index in calibrated]
+            facts["calibration_signal"] = [signal for signal, _ in calibrated]
+        if gaps:
+            facts["gap_cause"] = [gap.cause for gap in gaps]
+            facts["gap_id"] = [gap.gap for gap in gaps]
+            facts["gap_key"] = [gap.key for gap in gaps]
+            facts["gap_source"] = [gap.source for gap in gaps]
+        return facts
+
     def _reading(self, record: Reading) -> None:
         signal = self.signals.setdefault(record.signal, SignalStanding())
         signal.n = record.n
@@ -173,6 +188,8 @@ class Standing:
                 self._at(record.source, record.incarnation, record.epoch, None)
         elif record.event == "carry" and isinstance(record.carry, msgspec.Struct):
             self._load(parse_content(record.carry) or b"{}")
+            self._load_facts(record.facts if isinstance(record.facts, dict) else {})
+            self.config = record.config if isinstance(record.config, str) else self.config
 
     def _load(self, content: bytes) -> None:
         carry = msgspec.json.decode(content)
@@ -183,3 +200,12 @@ class Standing:
             known.n, known.source_ns = n, source_ns
         for source, (incarnation, epoch, position) in carry["sources"].items():
             self._at(source, incarnation, epoch, position)
+
+    def _load_facts(self, facts: dict[str, Any]) -> None:
+        for signal, index in zip(facts.get("calibration_signal", ()), facts.get("calibration_index", ()), strict=True):
+            self.signals.setdefault(signal, SignalStanding()).calibration = index
+        names = ("gap_id", "gap_source", "gap_key", "gap_cause")
+        for gap, source, key, cause in zip(*(facts.get(name, ()) for name in names), strict=True):
+            self.gaps_open.setdefault(
+                gap, OpenGap(gap=gap, source=source, key=key, cause=cause, certainty="certain", signals=[])
+            )

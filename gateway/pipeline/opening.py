@@ -1,0 +1,174 @@
+"""Opening: the records of a birth, of a start and of a configuration coming into force, in the order of `ledger.md` 1.
+
+A log begins clock, gateway `genesis`, keys; a start clock, gateway `start`; a later segment with `carry`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import UNSET, structs
+
+from gateway.domain.plan import CalibrationEntry, Plan, SignalPlan
+from gateway.ledger.records import (
+    Build,
+    Calibration,
+    Clock,
+    Config,
+    Endorsement,
+    Gateway,
+    Key,
+    Record,
+    Signal,
+    format_content,
+)
+from gateway.pipeline.stamp import Stamper
+from gateway.pipeline.standing import Standing
+
+
+def genesis(
+    clock: Clock, stamp: Stamper, *, gateway: str, build: Build, origin: str, vkey: str, sign: Callable[[bytes], bytes]
+) -> list[Record]:
+    """Return the first records of a log; the seal key endorses itself (`ledger.md` 4, rotation text)."""
+    text = f"gateway-key/v1\n{origin}\nintroduced\nseal\n{vkey}\n0\n-\n".encode()
+    key = Key(
+        **stamp(),
+        event="introduced",
+        purpose="seal",
+        key=vkey,
+        from_size=0,
+        endorsed=[Endorsement(key=vkey.rsplit("+", 1)[0], sig=base64.b64encode(sign(text)).decode())],
+    )
+    born = Gateway(**stamp(), event="genesis", gateway=gateway, run=stamp.run, build=build, origin=origin)
+    return [clock, born, key]
+
+
+def start(
+    clock: Clock, stamp: Stamper, plan: Plan, build: Build, origin: str, found: Mapping[str, Any]
+) -> list[Record]:
+    """Return the records of a start; ``found`` tells what recovery had to do (torn bytes, an unclean stop)."""
+    records: list[Record] = [
+        clock,
+        Gateway(
+            **stamp(),
+            event="start",
+            gateway=plan.gateway,
+            run=stamp.run,
+            build=build,
+            origin=origin,
+            config=plan.config,
+        ),
+    ]
+    if found:
+        facts = dict(sorted(found.items()))
+        records.append(Gateway(**stamp(), event="recovered", gateway=plan.gateway, run=stamp.run, facts=facts))
+    return records
+
+
+def stop(clock: Clock, stamp: Stamper, gateway: str, cause: str) -> list[Record]:
+    """Return the last records of a run."""
+    return [clock, Gateway(**stamp(), event="stop", gateway=gateway, run=stamp.run, code=cause)]
+
+
+def carry(standing: Standing, stamp: Stamper, gateway: str) -> Gateway:
+    """Return the record that opens each later segment: all that a start needs without index."""
+    content, side = format_content(standing.carry())
+    assert side is None, "a carry must stand in the record itself"
+    return Gateway(
+        **stamp(),
+        event="carry",
+        gateway=gateway,
+        run=stamp.run,
+        config=standing.config or UNSET,
+        carry=content,
+        facts=standing.carry_facts() or UNSET,
+    )
+
+
+def effective(plan: Plan, files: Mapping[str, bytes], stamp: Stamper, standing: Standing) -> list[Record]:
+    """Return the records of a configuration coming into force; none if it is the one in force already."""
+    if standing.config == plan.config:
+        return []
+    records: list[Record] = []
+    for path, content in sorted(files.items()):
+        kept, side = format_content(content)
+        assert side is None, "configuration files are at most 256 kB and split by the loader"
+        records.append(Config(**stamp(), event="file", change_set=plan.change_set, path=path, content=kept))
+    head = stamp()
+    records.append(
+        Config(
+            **head,
+            event="effective",
+            change_set=plan.change_set,
+            config=plan.config,
+            sha256=plan.config_sha256,
+            effective_ns=head["at_ns"],
+        )
+    )
+    for signal in plan.signals.values():
+        event = "changed" if signal.id in standing.signals and standing.signals[signal.id].n else "registered"
+        records.append(_signal(signal, plan.config, stamp, event))
+    records += [
+        _calibration(signal, signal.calibration, plan.config, stamp)
+        for signal in plan.signals.values()
+        if signal.calibration is not None
+    ]
+    return records
+
+
+def _signal(signal: SignalPlan, config: str, stamp: Stamper, event: Any) -> Signal:
+    return Signal(
+        **stamp(),
+        event=event,
+        signal=signal.id,
+        config=config,
+        title=signal.title,
+        node=signal.node,
+        source=signal.source,
+        address=signal.address,
+        profile=signal.profile,
+        profile_sha256=signal.profile_sha256,
+        measure=_measure(signal.measure),
+        type=UNSET if signal.type is None else signal.type,
+        unit=UNSET if signal.unit is None else signal.unit,
+        decimals=UNSET if signal.decimals is None else signal.decimals,
+        acquire=dict(sorted(signal.acquire.items())),
+        criticality=signal.criticality,
+        relevance=signal.relevance,
+        reduction=signal.reduction,
+    )
+
+
+def _measure(word: str) -> Any:
+    return word
+
+
+def _calibration(signal: SignalPlan, entry: CalibrationEntry, config: str, stamp: Stamper) -> Calibration:
+    uncertainty: Any = UNSET
+    if entry.uncertainty_value is not None:
+        uncertainty = {"value": float(entry.uncertainty_value), "k": entry.uncertainty_k or 2}
+    correction: Any = UNSET
+    if entry.correction is not None:
+        given = structs.asdict(entry.correction)
+        correction = (
+            {"table": [[float(a), float(b)] for a, b in given["table"]]}
+            if given["table"]
+            else {"offset": float(given["offset"])}
+        )
+    return Calibration(
+        **stamp(),
+        event="effective",
+        signal=signal.id,
+        config=config,
+        certificate=entry.certificate,
+        certificate_sha256=entry.certificate_sha256 or UNSET,
+        performed=entry.performed,
+        due=entry.due,
+        laboratory=entry.laboratory,
+        as_found=entry.as_found,
+        last_good=entry.last_good or UNSET,
+        uncertainty=uncertainty,
+        correction=correction,
+    )
