@@ -1,0 +1,18 @@
+"""The one verifier: bytes in, findings out; `gateway verify`, the start-up check and the tests are this code."""
+
+from __future__ import annotations
+
+from gateway.ledger.verify.findings import Counts, Finding, FindingClass, Result
+from gateway.ledger.verify.ledger import LedgerVerifier, verify_ledger
+from gateway.ledger.verify.scan import FileScan, scan_file
+
+__all__ = [
+    "Counts",
+    "FileScan",
+    "Finding",
+    "FindingClass",
+    "LedgerVerifier",
+    "Result",
+    "scan_file",
+    "verify_ledger",
+]

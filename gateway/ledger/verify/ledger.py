@@ -1,0 +1,301 @@
+"""Second half of verifying a ledger: joins file scans in order, recomputes every root, checks seals and what was published.
+
+`verify_ledger` is `gateway verify`, the start-up check and the assertion after every ledger test (rule 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import Any, Final
+
+from gateway.ledger.checkpoint import Checkpoint, format_checkpoint
+from gateway.ledger.merkle import Tree
+from gateway.ledger.policy import Policy
+from gateway.ledger.verify import texts
+from gateway.ledger.verify.findings import Collector, Counts, Finding, Result
+from gateway.ledger.verify.heads import judge_quorum, open_head, read_head
+from gateway.ledger.verify.scan import FileScan, FrameScan, scan_file
+from gateway.ledger.verify.told import Told
+
+ROOTS_KEPT: Final = 100_000
+"""Frame roots remembered for the anchors that follow: more than an hour at 20 commits a second."""
+_CAUSES: Final = frozenset({"altered", "missing", "inserted", "reordered"})
+
+
+def verify_ledger(
+    files: Iterable[tuple[str, bytes]],
+    *,
+    published: bytes | None = None,
+    policy: Policy | None = None,
+    all_seals: bool = False,
+    start: Tree | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Result:
+    """Verify a ledger folder given as (file name, unpacked bytes) in the order of the names; one file in memory at a time.
+
+    ``published``: the note of ``checkpoint``; ``policy``: seal keys and witnesses trusted from outside; ``all_seals``:
+    check the seal of every frame, not only of each file's last; ``start``: the tree before the first file of a pruned
+    ledger; ``progress`` is called with the records seen so far after each file.
+    """
+    verifier = LedgerVerifier(published=published, policy=policy, all_seals=all_seals, start=start)
+    for name, content in files:
+        verifier.add(scan_file(name, content))
+        if progress is not None:
+            progress(verifier.size)
+    return verifier.finish()
+
+
+class LedgerVerifier:
+    """Takes the scans of a ledger's files in order, then says the result. See `verify_ledger` for the arguments."""
+
+    def __init__(
+        self,
+        *,
+        published: bytes | None = None,
+        policy: Policy | None = None,
+        all_seals: bool = False,
+        start: Tree | None = None,
+    ) -> None:
+        self.tree: Tree | None = start.copy() if start is not None else Tree()
+        self.size = self.tree.size
+        self.origin = ""
+        self._policy = policy
+        self._all_seals = all_seals
+        self._published = published
+        self._watch = _size_of(published)
+        self._root_at_watch: bytes | None = None
+        self._roots: dict[int, bytes] = {}
+        self._told = Told(policy, self._fail, self._roots)
+        self._findings = Collector()
+        self._records = 0
+        self._torn: FrameScan | None = None
+        self._damaged = False
+        self._from_start = start is None
+        self._prefix = 0
+
+    def add(self, scan: FileScan) -> None:
+        """Take the next file."""
+        if self._torn is not None:
+            self._take_damage(scan.name, self._torn, self.size)
+            self._torn = None
+        if self._from_start and not self.size and not self._records and scan.first:
+            self._prefix, self._from_start = scan.first, False
+            self._lose(scan.first)
+        self._take_header(scan)
+        for frame in self._in_order(scan):
+            if frame.text:
+                self._take_unread(scan, frame)
+            else:
+                self._take_frame(scan.name, frame)
+        self._told.take(scan.facts, self.origin)
+        holes = self._told.follow_signals(scan.facts, scan.name, from_one=self._from_start)
+        if not self._damaged:
+            for finding in holes:
+                self._findings.add(finding)
+        whole = [frame for frame in scan.frames if not frame.text]
+        for frame in whole if self._all_seals else whole[-1:]:
+            self._check_seal(frame)
+
+    def finish(self) -> Result:
+        """Return the result; the torn tail, a pruned beginning and the published note are judged here."""
+        self._take_tail()
+        if self._prefix:
+            self._judge_prefix()
+        if self._published is not None:
+            self._judge_published(self._published)
+        counts = Counts(
+            records=self._records,
+            heads=len(self._told.heads),
+            witnesses=len(self._told.cosigners),
+        )
+        return Result(
+            counts=counts,
+            findings=self._findings.ordered(),
+            size=self.size,
+            root=b"" if self.tree is None else self.tree.root(),
+            more=self._findings.more,
+        )
+
+    def _fail(self, finding: Finding) -> None:
+        self._damaged = self._damaged or finding.class_ in _CAUSES
+        self._findings.add(finding)
+
+    def _take_header(self, scan: FileScan) -> None:
+        place: dict[str, Any] = {"file": scan.name, "offset": 0}
+        if scan.header is None:
+            self._fail(texts.altered_range(scan.first, scan.first, f"file cannot be read, {scan.text}", **place))
+            return
+        self._skip_to(scan.first, scan.name, 0)
+        if scan.header.first != scan.first:
+            self._fail(texts.altered_range(scan.first, scan.first, "file name and header differ", **place))
+        elif self.tree is not None and self.tree.size == scan.first and self.tree.root() != scan.header.root:
+            self._fail(texts.altered_range(scan.first, scan.first, "root in the file header differs", **place))
+        if self.origin and sha256(self.origin.encode()).digest() != scan.header.origin_sha256:
+            self._fail(texts.altered_range(scan.first, scan.first, "file of another log", **place))
+
+    def _in_order(self, scan: FileScan) -> list[FrameScan]:
+        """Return the frames by first index; one that stands before its elder is reordered."""
+        readable = [frame for frame in scan.frames if not frame.unreadable]
+        ordered = sorted(readable, key=lambda frame: frame.first)
+        for stands, due in zip(readable, ordered, strict=True):
+            if stands is not due:
+                self._fail(texts.reordered(due.first, stands.first, file=scan.name, offset=stands.offset))
+                return ordered
+        return scan.frames
+
+    def _take_unread(self, scan: FileScan, frame: FrameScan) -> None:
+        """Take bytes that are no valid frame: a torn tail waits for what was published, anything else is damage."""
+        if frame.torn:
+            self._torn = frame
+        else:
+            following = [one.first for one in scan.frames if one.offset > frame.offset and not one.text]
+            self._take_damage(scan.name, frame, following[0])
+
+    def _take_damage(self, file: str, frame: FrameScan, following: int) -> None:
+        """Name what a damaged stretch held; ``following`` is the index that comes after it."""
+        place: dict[str, Any] = {"file": file, "offset": frame.offset}
+        self._learn_origin(frame)
+        if not frame.unreadable and self._root_holds(frame):
+            why = "frame is damaged, its records are whole"
+            self._fail(texts.altered_range(frame.first, frame.first + frame.n - 1, why, **place))
+            self._grow(frame)
+        elif not frame.unreadable:
+            located = frame.located or [texts.altered_range(frame.first, frame.first + frame.n - 1, **place)]
+            for finding in located:
+                self._fail(finding)
+            self._lose(frame.first + frame.n)
+        elif following > self.size:
+            self._fail(texts.altered_range(self.size, following - 1, f"cannot be read, {frame.text}", **place))
+            self._lose(following)
+        else:
+            self._fail(texts.inserted(self.size, **place))
+
+    def _take_frame(self, file: str, frame: FrameScan) -> None:
+        """Take a frame with valid CRCs: its place, then its entries against the root it was sealed with."""
+        place: dict[str, Any] = {"file": file, "offset": frame.offset}
+        if frame.first < self.size:
+            self._fail(texts.inserted(frame.first, **place))
+            return
+        self._skip_to(frame.first, file, frame.offset)
+        self._records += frame.n
+        self._learn_origin(frame)
+        if frame.leaf_hashes and self._root_holds(frame):
+            if frame.located:
+                why = "frame is damaged, its records are whole"
+                self._fail(texts.altered_range(frame.first, frame.first + frame.n - 1, why, **place))
+            self._grow(frame)
+            return
+        for finding in frame.located:
+            self._fail(finding)
+        if not frame.located and self.tree is not None:
+            self._judge_root(file, frame)
+        self._lose(max(frame.stop, frame.first + frame.n) if frame.located else frame.first + frame.n)
+
+    def _root_holds(self, frame: FrameScan) -> bool:
+        """Say whether the frame's leaves lead to the root in its checkpoint."""
+        if self.tree is None or self.tree.size != frame.first or len(frame.leaf_hashes) != frame.n:
+            return False
+        grown = self.tree.copy()
+        grown.extend(frame.leaf_hashes)
+        text = format_checkpoint(Checkpoint(self.origin, grown.size, grown.root()))
+        return frame.checkpoint.startswith(text + b"\n")
+
+    def _learn_origin(self, frame: FrameScan) -> None:
+        """Take the origin from the first checkpoint that can be read; all others must bear it."""
+        if not self.origin:
+            read = read_head(frame.checkpoint, frame.first + frame.n)
+            self.origin = "" if isinstance(read, Finding) else read[1].origin
+
+    def _judge_root(self, file: str, frame: FrameScan) -> None:
+        """Say what is wrong with a frame whose 4-byte hashes fit and whose root does not."""
+        place: dict[str, Any] = {"file": file, "offset": frame.offset}
+        size = frame.first + frame.n
+        read = read_head(frame.checkpoint, size)
+        if isinstance(read, Finding):
+            self._fail(texts.bad_note(size, read.text.partition(": ")[2], **place))
+        elif (read[1].origin, read[1].size) != (self.origin, size):
+            self._fail(texts.bad_note(size, f"checkpoint of {read[1].origin} size {read[1].size:,}", **place))
+        else:
+            self._fail(texts.altered_range(frame.first, size - 1, **place))
+
+    def _grow(self, frame: FrameScan) -> None:
+        """Adopt a frame's leaves; catches the root at the published size when the frame holds it."""
+        assert self.tree is not None, "a tree that is lost never grows"
+        cut = self._watch - frame.first
+        if 0 < cut <= frame.n:
+            self.tree.extend(frame.leaf_hashes[:cut])
+            self._root_at_watch = self.tree.root()
+            self.tree.extend(frame.leaf_hashes[cut:])
+        else:
+            self.tree.extend(frame.leaf_hashes)
+        self.size = self.tree.size
+        self._roots[self.size] = self.tree.root()
+        if len(self._roots) > ROOTS_KEPT:
+            del self._roots[next(iter(self._roots))]
+
+    def _skip_to(self, first: int, file: str, offset: int) -> None:
+        if first > self.size:
+            self._fail(texts.missing(self.size, first - self.size, file=file, offset=offset))
+            self._lose(first)
+
+    def _lose(self, size: int) -> None:
+        """Go on at ``size`` without a tree: later roots can no longer be recomputed, salts and CRCs can."""
+        self.tree, self.size = None, size
+
+    def _check_seal(self, frame: FrameScan) -> None:
+        size = frame.first + frame.n
+        head = open_head(frame.checkpoint, size, self._told.ring.counting("seal", size))
+        for finding in head.findings:
+            self._fail(finding)
+        if head.sealed:
+            self._told.heads.add(size)
+
+    def _take_tail(self) -> None:
+        """A torn tail was never acknowledged, unless what was published reaches into it."""
+        if self._torn is None:
+            return
+        torn, self._torn = self._torn, None
+        if not torn.unreadable and torn.first == self.size and self._watch > torn.first:
+            self._take_damage("", torn, self.size)
+        else:
+            text = f"torn tail of {torn.length:,} bytes after record {self.size - 1:,}, never acknowledged"
+            self._findings.add(texts.note(text, offset=torn.offset))
+
+    def _judge_prefix(self) -> None:
+        """A ledger that does not begin at 0 was pruned by a record of its own, or its beginning is missing."""
+        by = self._told.pruned.get(self._prefix)
+        if by is None:
+            self._fail(texts.missing(0, self._prefix))
+        else:
+            self._findings.add(texts.note(f"pruned 0..{self._prefix - 1:,} by record {by:,}"))
+
+    def _judge_published(self, content: bytes) -> None:
+        """Judge the note that others have seen: its seals, its cosignatures, its root, and that the ledger reaches it."""
+        policy = self._policy
+        demanded = policy.publish if policy is not None else ()
+        seals = self._told.ring.counting("seal", self._watch)
+        head = open_head(content, self._watch, seals, demanded, self._told.trusted_witnesses)
+        for finding in head.findings:
+            self._fail(finding)
+        if head.checkpoint is None:
+            return
+        checkpoint = head.checkpoint
+        self._told.cosigners.update(head.cosigners)
+        unwitnessed = judge_quorum(policy, checkpoint.size, head.cosigners)
+        if unwitnessed is not None:
+            self._findings.add(unwitnessed)
+        if checkpoint.size > self.size:
+            self._fail(texts.truncated(self.size, checkpoint.size))
+        elif self._root_at_watch is not None and self._root_at_watch != checkpoint.root:
+            self._fail(texts.split(checkpoint.size, self._root_at_watch, checkpoint.root))
+        elif head.sealed:
+            self._told.heads.add(checkpoint.size)
+
+
+def _size_of(published: bytes | None) -> int:
+    """Return the size a published note speaks of, 0 if there is none or it cannot be read."""
+    if published is None:
+        return 0
+    read = read_head(published, 0)
+    return 0 if isinstance(read, Finding) else read[1].size
