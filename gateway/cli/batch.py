@@ -1,0 +1,168 @@
+"""`gateway batch`: a machine account's batch events, and what the gateway knows of each batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.control import Control, read_token
+from gateway.cli.place import config_folder, state_folder
+
+Decorated = Callable[..., Any]
+
+
+def _access(command: Decorated) -> Decorated:
+    for option in reversed(
+        (
+            click.option("--config", "config", type=click.Path(path_type=Path), help="configuration folder"),
+            click.option("--url", help="another box: https://gw:8443"),
+            click.option("--token-file", type=click.Path(path_type=Path), help="file with a machine account's token"),
+            click.option("--json", "as_json", is_flag=True, help="one JSON object"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _control(config: Path | None, url: str | None, token_file: Path | None) -> Control:
+    token = read_token(token_file)
+    if url is not None:
+        return Control(token=token, url=url)
+    return Control(token=token, socket_path=state_folder(config_folder(config)) / "control.sock")
+
+
+@click.group(
+    epilog="""Examples:
+
+    gateway batch start B-123 --equipment FRZ-01 --token-file mes.token
+
+    gateway batch bundle B-123 -o B-123.zip --token-file mes.token"""
+)
+def batch() -> None:
+    """Start, end, show, list and bundle batches."""
+
+
+def _event_command(word: str, text: str) -> click.Command:
+    @click.command(word, help=text)
+    @click.argument("batch_id")
+    @click.option("--equipment", multiple=True, help="node, or NODE=use (process, room, storage); may be repeated")
+    @click.option("--phase", help="phase path UP1/OP2/PH3")
+    @click.option("--client", help="client key C-014")
+    @click.option("--at", "at", help="effective time, RFC 3339 with zone; default now")
+    @click.option("--reason", help="why")
+    @click.option("--key", help="idempotency key: the same one on a retry")
+    @_access
+    def command(
+        batch_id: str,
+        equipment: tuple[str, ...],
+        phase: str | None,
+        client: str | None,
+        at: str | None,
+        reason: str | None,
+        key: str | None,
+        config: Path | None,
+        url: str | None,
+        token_file: Path | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        body: dict[str, Any] = {"event": word, "nodes": [_node(text) for text in equipment]}
+        given = {"phase": phase, "client": client, "effective_time": at, "reason": reason}
+        body.update({name: value for name, value in given.items() if value is not None})
+        told = _control(config, url, token_file).post(f"/api/v1/batches/{batch_id}/events", body, key)
+        if as_json:
+            click.echo(json.dumps({"format": f"batch {word}/1", **told}))
+        else:
+            click.echo(f"{batch_id} {told['state']} ({told['effect']}), ledger {told['ledger_index']:,}")
+
+    return command
+
+
+def _node(text: str) -> dict[str, str]:
+    node, _, use = text.partition("=")
+    return {"node": node, "use": use or "process"}
+
+
+for _word, _text in (
+    ("start", "The batch starts on its equipment."),
+    ("end", "The batch ends."),
+    ("phase", "A phase begins."),
+    ("hold", "The batch is held."),
+    ("resume", "The batch goes on."),
+    ("abort", "The batch is given up."),
+):
+    batch.add_command(_event_command(_word, _text))
+
+
+@batch.command("list")
+@click.option("--open", "open_only", is_flag=True, help="only batches that are not ended")
+@click.option("--equipment", help="only batches on this node")
+@_access
+def list_batches(
+    equipment: str | None,
+    config: Path | None,
+    url: str | None,
+    token_file: Path | None,
+    *,
+    open_only: bool,
+    as_json: bool,
+) -> None:
+    """List batches, oldest first."""
+    query = ("?open=true" if open_only else "?") + (f"&equipment={equipment}" if equipment else "")
+    told = _control(config, url, token_file).get("/api/v1/batches" + query.rstrip("?"))
+    if as_json:
+        click.echo(json.dumps({"format": "batch list/1", **told}))
+        return
+    for item in told["items"]:
+        nodes = ", ".join(node["node"] for node in item["nodes"])
+        click.echo(
+            f"{item['batch']:<24} {item['state']:<10} {nodes:<24} {item['from'] or '-'} .. {item['to'] or 'open'}"
+        )
+    if not told["items"]:
+        click.echo("no batches")
+
+
+@batch.command("show")
+@click.argument("batch_id")
+@_access
+def show(batch_id: str, config: Path | None, url: str | None, token_file: Path | None, *, as_json: bool) -> None:
+    """Show one batch: nodes, intervals, excursions, deviations."""
+    told = _control(config, url, token_file).get(f"/api/v1/batches/{batch_id}")
+    if as_json:
+        click.echo(json.dumps({"format": "batch show/1", **told}))
+        return
+    click.echo(f"{told['batch']} {told['state']}, {told['from'] or '-'} .. {told['to'] or 'open'}")
+    for node in told["nodes"]:
+        click.echo(f"  {node['node']:<12} {node['use']:<8} {node['from']} .. {node['to'] or 'open'}")
+    for excursion in told["excursions"]:
+        click.echo(f"  {excursion['excursion']} {excursion['condition']} since {excursion['t0']}")
+    for deviation in told["deviations"]:
+        click.echo(f"  {deviation['deviation']} {deviation['state']}, QMS {deviation['record_id'] or 'not confirmed'}")
+
+
+@batch.command("bundle")
+@click.argument("batch_id")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="the .zip to write")
+@_access
+def bundle(
+    batch_id: str,
+    output: Path,
+    config: Path | None,
+    url: str | None,
+    token_file: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Write the bundle of a batch: entries, proofs, checkpoints, keys and its own verifier."""
+    content = _control(config, url, token_file).get_bytes(f"/api/v1/batches/{batch_id}/bundle.zip")
+    part = output.with_name(output.name + ".part")
+    part.write_bytes(content)
+    part.replace(output)
+    if as_json:
+        click.echo(json.dumps({"format": "batch bundle/1", "file": str(output), "bytes": len(content)}))
+    else:
+        click.echo(f"{output}: {len(content):,} bytes; check it with: gateway verify {output}")

@@ -1,0 +1,72 @@
+"""`gateway user`: machine accounts and their tokens. People and their roles are not made here."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gateway.cli.place import config_folder, state_folder
+from gateway.errors import Refused
+
+
+@click.group(
+    epilog="""Examples:
+
+    gateway user add --machine --scope batch.start,batch.end --token-file mes.token
+
+    gateway user list"""
+)
+def user() -> None:
+    """Machine accounts and their tokens."""
+
+
+@user.command("add")
+@click.option("--machine", is_flag=True, help="a machine account (the only kind so far)")
+@click.option("--scope", required=True, help="operations, comma separated: batch.start,batch.end,batch.read")
+@click.option("--days", default=90, show_default=True, help="how long the token lives")
+@click.option("--token-file", type=click.Path(path_type=Path), help="write the token here (0600) instead of showing it")
+@click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def add(scope: str, days: int, token_file: Path | None, config: Path | None, *, machine: bool, as_json: bool) -> None:
+    """Create a machine account; its token is shown once and kept nowhere."""
+    from gateway.adapters.entropy import os_entropy
+    from gateway.adapters.machine_accounts import MachineAccounts
+    from gateway.adapters.system_clock import OsClock
+
+    if not machine:
+        raise Refused("only machine accounts can be added here", code="ACC-002", remedy="give --machine")
+    accounts = MachineAccounts(state_folder(config_folder(config)) / "machines.json")
+    scopes = [word.strip() for word in scope.split(",") if word.strip()]
+    account, token = accounts.add(scopes, days, OsClock().now().wall_ns, os_entropy)
+    ends = datetime.fromtimestamp(account.expires_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%MZ")
+    if token_file is not None:
+        token_file.touch(0o600)
+        token_file.chmod(0o600)
+        token_file.write_text(token + "\n")
+    shown = {} if token_file is not None else {"token": token}
+    if as_json:
+        told = {"format": "user add/1", "person": account.person, "scopes": account.scopes, "expires": ends, **shown}
+        click.echo(json.dumps(told))
+        return
+    click.echo(f"{account.person} may {', '.join(account.scopes)} until {ends}")
+    click.echo(f"token in {token_file}" if token_file is not None else f"token, shown once: {token}")
+
+
+@user.command("list")
+@click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+def list_accounts(config: Path | None, *, as_json: bool) -> None:
+    """List machine accounts, without their tokens, which nobody has."""
+    from gateway.adapters.machine_accounts import MachineAccounts
+
+    accounts = MachineAccounts(state_folder(config_folder(config)) / "machines.json").all()
+    if as_json:
+        items = [{"person": a.person, "scopes": a.scopes, "expires_ns": a.expires_ns} for a in accounts]
+        click.echo(json.dumps({"format": "user list/1", "items": items}))
+        return
+    for account in accounts:
+        ends = datetime.fromtimestamp(account.expires_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%MZ")
+        click.echo(f"{account.person}  until {ends}  {', '.join(account.scopes)}")

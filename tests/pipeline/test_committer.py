@@ -1,0 +1,166 @@
+"""The committer: durable before anything else, one order, the same bytes after a full disk, nothing after a doubt."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.errors import LedgerDoubt
+from gateway.ledger.records import Content, Gateway, Record, format_record
+from gateway.ledger.segment import SEGMENT_ENTRIES
+from gateway.pipeline.committer import CommitSettings, Committer
+from gateway.ports import Outcome
+from tests.fakes.clock import StillClock
+from tests.fakes.log import NOON_NS, ORIGIN, SEALER
+from tests.fakes.store import Medium, MemoryStore
+
+HEAD = {"at_ns": NOON_NS, "boot_ns": 1, "clock": 1}
+
+
+def notice(code: str) -> Gateway:
+    return Gateway(**HEAD, event="notice", gateway="gw-01", run=1, code=code)
+
+
+def carry() -> Record:
+    return Gateway(**HEAD, event="carry", gateway="gw-01", run=1, carry=Content(utf8="{}"))
+
+
+def committer(store: MemoryStore, **settings) -> Committer:
+    made = CommitSettings(**{"commit_ns": 0, **settings})
+    return Committer(
+        store,
+        store.open(),
+        origin=ORIGIN,
+        sealer=SEALER,
+        entropy=bytes,
+        clock=StillClock(),
+        carry=carry,
+        settings=made,
+    )
+
+
+@asynccontextmanager
+async def running(subject: Committer) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(subject.run())
+        yield
+        await subject.close()
+
+
+async def test_di_05_settles_in_order_and_only_after_the_commit():
+    store = MemoryStore()
+    subject = committer(store)
+    told: list[tuple[str, int, Outcome]] = []
+
+    def settle(name: str):
+        return lambda outcome: told.append((name, store.tree.size, outcome))
+
+    assert subject.append([notice("a")], settle=settle("a")) == 0
+    assert subject.append([notice("b"), notice("c")], settle=settle("b")) == 1
+    assert told == []
+    async with running(subject):
+        await subject.committed(2)
+    assert told == [("a", 3, Outcome.COMMITTED), ("b", 3, Outcome.COMMITTED)]
+
+
+async def test_a_parcel_without_records_settles_after_what_came_before_it():
+    subject = committer(MemoryStore())
+    told: list[str] = []
+    subject.append([notice("a")], settle=lambda _: told.append("a"))
+    subject.append([], settle=lambda _: told.append("empty"))
+    async with running(subject):
+        await subject.committed(0)
+        subject.append([], settle=lambda _: told.append("idle"))
+    assert told == ["a", "empty", "idle"]
+
+
+async def test_eu_17_full_disk_holds_back_and_then_commits_the_same_bytes(monkeypatch):
+    monkeypatch.setattr("gateway.pipeline.committer.DISK_FULL_RETRY_S", 0.0)
+    store = MemoryStore()
+    subject = committer(store)
+    seen: list[bytes] = []
+    commit = store.commit
+
+    def watched(frames, side_objects=()):
+        seen.append(b"".join(frame.content for frame in frames))
+        commit(frames, side_objects)
+
+    monkeypatch.setattr(store, "commit", watched)
+    store.fail_next = "full"
+    outcomes: list[Outcome] = []
+    subject.append([notice("a")], settle=outcomes.append, side_objects=[b"side"])
+    async with running(subject):
+        await subject.committed(0)
+    assert outcomes == [Outcome.COMMITTED]
+    assert len(seen) == 2
+    assert seen[0] == seen[1], "no size may be sealed twice with other bytes"
+    assert list(store.medium.blobs.values()) == [b"side"]
+
+
+@pytest.mark.parametrize("how", ["doubt", "doubt_applied"])
+async def test_di_05_doubt_discards_everything_and_halts(how):
+    store = MemoryStore()
+    subject = committer(store)
+    store.fail_next = how
+    outcomes: list[Outcome] = []
+    subject.append([notice("a")], settle=outcomes.append)
+    with pytest.raises(ExceptionGroup):
+        async with running(subject):
+            with pytest.raises(LedgerDoubt):
+                await subject.committed(0)
+    assert outcomes == [Outcome.DISCARDED]
+    assert subject.halted is not None
+    assert store.medium.halted is not None
+    with pytest.raises(LedgerDoubt):
+        subject.append([notice("b")])
+
+
+async def test_follow_gives_every_record_once_from_memory_and_from_the_store(monkeypatch):
+    monkeypatch.setattr("gateway.pipeline.committer.PIECE_LEAVES", 3)
+    medium = Medium()
+    first = committer(MemoryStore(medium))
+    for number in range(10):
+        first.append([notice(f"c{number}")])
+    async with running(first):
+        await first.committed(9)
+    medium.locked = False
+    second = committer(MemoryStore(medium))
+    second.append([notice("c10")])
+    async with running(second):
+        size, codes = 0, []
+        while size < 11:
+            commit = await second.follow(size)
+            assert commit is not None
+            assert commit.first == size
+            codes += [record.code for record in commit.records]
+            assert [format_record(record) for record in commit.records] == list(commit.contents)
+            size += len(commit.records)
+    assert codes == [f"c{number}" for number in range(11)]
+    assert await second.follow(11) is None
+
+
+@pytest.mark.parametrize("parts", [[SEGMENT_ENTRIES - 1, 3], [SEGMENT_ENTRIES, 1], [SEGMENT_ENTRIES - 2, 2, 2]])
+async def test_di_13_each_later_segment_opens_with_a_carry(parts):
+    store = MemoryStore()
+    subject = committer(store, pool_leaves_max=1 << 30, waiting_leaves_max=1 << 30)
+    told: list[int] = []
+    for part in parts:
+        expected = [subject.index_of(n) for n in range(part)]
+        first = subject.append([notice(f"{n}") for n in range(part)])
+        assert first == expected[0]
+        told += expected
+    async with running(subject):
+        await subject.committed(subject.next_index - 1)
+    kinds = [b'"event":"carry"' in entry for entry in store.entries]
+    assert [index for index, is_carry in enumerate(kinds) if is_carry] == [SEGMENT_ENTRIES]
+    assert sorted([*told, SEGMENT_ENTRIES]) == list(range(sum(parts) + 1))
+
+
+async def test_back_pressure_opens_again_after_the_commit():
+    subject = committer(MemoryStore(), waiting_leaves_max=2)
+    subject.append([notice("a"), notice("b")])
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(subject.room(), 0.01)
+    async with running(subject):
+        await asyncio.wait_for(subject.room(), 5)
