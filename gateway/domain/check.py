@@ -15,13 +15,17 @@ from gateway.domain.limits import Condition
 
 
 class Arrival(Struct, frozen=True):
-    """What arrives at data time ``d``: a value (None: nothing to compare), ``bad`` quality, a flag's state."""
+    """What arrives at data time ``d``: a value (None: nothing to compare), ``bad`` quality, a flag's state.
+
+    ``doubts`` are about the value, ``time_doubts`` about the time that passed since the last one.
+    """
 
     d: int
     te_ns: int
     value: Number | None
     index: int
     doubts: tuple[str, ...] = ()
+    time_doubts: tuple[str, ...] = ()
     bad: bool = False
     flag: bool | None = None
     ended_by: EndedBy | None = None

@@ -46,6 +46,7 @@ def step(check: Check, state: ConditionState, held: Held, arrival: Arrival) -> t
     if state.quiet and verdict is not Verdict.BREACH and check.condition.evaluate != "no_data":
         return state, []
     state = copy.copy(state)
+    state.doubt(arrival.time_doubts)
     events = _advance(check, state, held, arrival.d, arrival.index, None)
     if short_is_due(state, arrival.d):
         events.append(tell_short(check, state, d=arrival.d, index=arrival.index))

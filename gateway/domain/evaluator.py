@@ -80,10 +80,10 @@ class Evaluator:
     def apply_written(self, record: WrittenEvent) -> Events:
         """Fold one of our own records: the event is told; what a timer decided takes effect now."""
         self.index = record.index
-        self._outstanding.pop(record.key, None)
+        found = self._outstanding.pop(record.key, None)
         self._proposed.pop(record.key, None)
         track = self._tracks.get(record.signal)
-        if record.cause != TIMER or track is None:
+        if record.cause != TIMER or track is None or found is not None:  # found: a reading has decided the same
             return NOTHING
         return self._tell(take_effect(track, record))
 

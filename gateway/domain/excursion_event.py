@@ -24,6 +24,7 @@ class ExcursionEvent(Struct, frozen=True, kw_only=True, rename={"class_": "class
     ``crossings`` counts breaks of the limit, ``count`` the breaches summed in one ``short_breach``. ``first``, ``last``
     are ledger indexes of readings, ``decided`` the index that decided the event. ``cause`` is ``timer`` where silence
     decided. ``supported`` False (``revised`` only): the readings show no such breach any more, people decide.
+    ``onset_ns`` (``revised`` only): the onset as seen now; ``t0_ns`` stays what names the excursion.
     """
 
     event: Happening
@@ -51,6 +52,7 @@ class ExcursionEvent(Struct, frozen=True, kw_only=True, rename={"class_": "class
     cause: str | None = None
     ended_by: EndedBy | None = None
     supported: bool | None = None
+    onset_ns: int | None = None
     test: bool = False
 
     @property

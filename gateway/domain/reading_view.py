@@ -16,15 +16,15 @@ class ReadingView(Struct, frozen=True, gc=False):
     """One committed reading.
 
     ``index``: ledger index. ``te_ns``: effective time, ns since 1970 UTC; ``monotonic_ns``: CLOCK_BOOTTIME at receipt.
-    ``value``: recorded value in the recorded unit, None if there is none; a bool is the state of a flag. ``quality``:
-    good, uncertain, bad. ``provenance``: ``retained`` readings are not compared. ``doubts``: codes that an excursion
+    ``value``: recorded value in the recorded unit; a bool is the state of a flag; None if there is none or it is
+    text, which no limit compares. ``quality``: good, uncertain, bad. ``provenance``: ``retained`` readings are not compared. ``doubts``: codes that an excursion
     names when it rests on this reading: ``quality_uncertain``, ``clock``, ``calibration``.
     """
 
     index: int
     signal: str
     te_ns: int
-    value: Number | str | None
+    value: Number | bool | None
     quality: str
     basis: Basis
     monotonic_ns: int

@@ -129,7 +129,7 @@ class SignalTrack:
             self._put_aside(reading)
             return []
         held = self.held()
-        d, doubts = self._data_time(reading)
+        d, time_doubts = self._data_time(reading)
         d = max(d, held.from_d)
         bad = reading.quality == "bad"
         number = is_number(reading.value)
@@ -138,7 +138,8 @@ class SignalTrack:
             te_ns=reading.te_ns,
             value=reading.value if number and not bad else None,  # type: ignore[arg-type]
             index=reading.index,
-            doubts=tuple(sorted({*reading.doubts, *doubts})),
+            doubts=reading.doubts,
+            time_doubts=time_doubts,
             bad=bad,
             flag=reading.value if isinstance(reading.value, bool) else None,
         )
@@ -218,6 +219,11 @@ class SignalTrack:
         if self._rebooted:
             return max(0, wall_ns - self.last.received_ns)
         return monotonic_ns - self.last.monotonic_ns
+
+    @property
+    def quiet(self) -> bool:
+        """Return True when the next reading inside all bands can change nothing."""
+        return self._quiet
 
     def next_due_d(self) -> int | None:
         """Return the data time at which something changes if nothing arrives any more, None if nothing will."""
@@ -328,7 +334,8 @@ class SignalTrack:
     def _settle(self) -> None:
         """Say whether the next reading may take the hot path."""
         self._quiet = (
-            self._done_d == self.last_d
+            not self._rebooted
+            and self._done_d == self.last_d
             and self._known_d == self._done_d + self._stale_ns
             and all(state.quiet for state in self._states)
         )

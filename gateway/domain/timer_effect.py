@@ -66,12 +66,11 @@ def _clear(track: SignalTrack, state: ConditionState, record: WrittenEvent) -> N
     if state.stage is Stage.IDLE or state.t0_ns != record.t0_ns:
         return
     broken_again = state.stage is Stage.ACTIVE
-    extreme, extreme_ns = track.last.value, track.last.te_ns
+    held = track.held()
     state.rest()
     if broken_again:
         begin(state, d=track.last_d, te_ns=track.last.te_ns, index=track.last.index)
-        if isinstance(extreme, int | float):
-            state.extreme, state.extreme_ns = extreme, extreme_ns
+        state.extreme, state.extreme_ns = held.value, track.last.te_ns
 
 
 def _overtaken(check: Check, track: SignalTrack, record: WrittenEvent) -> Steps:
