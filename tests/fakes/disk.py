@@ -18,11 +18,14 @@ class Killed(BaseException):
 class FaultyDisk(Disk):
     """Counts calls; call number ``fail_at`` (from 1) fails once, or kills.
 
-    ``how``: ``not_applied``, ``applied`` (done, then reported as failed), ``short`` (half a write, then the error), ``kill``
+    Only calls named in ``only`` are counted. ``how``: ``not_applied``, ``applied`` (done, then reported as failed), ``short`` (half a write, then the error), ``kill``
     (not applied, and the process ends), ``kill_after`` (applied, and it ends).
     """
 
-    def __init__(self, fail_at: int = 0, how: str = "not_applied", number: int = errno.EIO) -> None:
+    def __init__(
+        self, fail_at: int = 0, how: str = "not_applied", number: int = errno.EIO, only: tuple[str, ...] = CALLS
+    ) -> None:
+        self.only = only
         self.fail_at = fail_at
         self.how = how
         self.number = number
@@ -30,9 +33,10 @@ class FaultyDisk(Disk):
         self.failed: str | None = None
 
     def _call(self, name: str, *given: Any) -> Any:
-        self.calls.append(name)
         real = getattr(super(), name)
-        if len(self.calls) != self.fail_at:
+        if name in self.only:
+            self.calls.append(name)
+        if name not in self.only or len(self.calls) != self.fail_at:
             return real(*given)
         self.failed = name
         if self.how in {"applied", "kill_after"}:
