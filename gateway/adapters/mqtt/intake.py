@@ -1,0 +1,208 @@
+"""From arrival to parcel: repeats, overlap copies, retained and unasked QoS 0 messages, quarantine; then the samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import sha256
+from typing import Final
+
+from paho.mqtt.client import topic_matches_sub
+
+from gateway.adapters.mqtt.bounds import QuarantineBound
+from gateway.adapters.mqtt.link_gaps import LinkGaps
+from gateway.adapters.mqtt.payload import Cut, Quarantined, Receipt, cut
+from gateway.adapters.mqtt.publish import Arrival
+from gateway.adapters.mqtt.route import TOPIC_BYTES_MAX, Route
+from gateway.adapters.mqtt.sequence import Sequence
+from gateway.adapters.mqtt.window import Pending, Repeats, Window
+from gateway.domain.plan import MqttPlan
+from gateway.domain.repeat import TransportKey
+from gateway.domain.sample import Provenance
+from gateway.ports import Fact, Parcel, Resume
+
+TOPICS_SEEN_MAX: Final = 10_000
+
+_FLAGS: Final[dict[tuple[bool, bool, bool], tuple[str, ...]]] = {
+    (dup, qos0, retain): tuple(name for name, on in (("dup", dup), ("qos0", qos0), ("retain", retain)) if on)
+    for dup in (False, True)
+    for qos0 in (False, True)
+    for retain in (False, True)
+}
+
+
+class MessageIntake:
+    """Turns the arrivals of a source into parcels. Lives as long as the source runs, over all its connections."""
+
+    def __init__(
+        self,
+        plan: MqttPlan,
+        routes: dict[bytes, Route],
+        resume: Resume,
+        repeats: Repeats,
+        gaps: LinkGaps,
+        payload_bytes_max: int,
+    ) -> None:
+        self._source = plan.source
+        self._watch = plan.watch
+        self._routes = routes
+        self._repeats = repeats
+        self._gaps = gaps
+        self._payload_bytes_max = payload_bytes_max
+        self._copies: dict[str, tuple[str, tuple[int, ...]]] = {
+            topic: (digest, ()) for topic, digest in repeats.last.items()
+        }
+        self._newest_ns = {topic: _newest(route, resume) for topic, route in routes.items()}
+        self._sequences = {t: Sequence(r.topic, r.addresses) for t, r in routes.items() if r.sequence is not None}
+        self._qos0_told: set[bytes] = set()
+        self._unknown_seen: set[bytes] = set()
+        self.bound = QuarantineBound()
+        self.fresh: set[bytes] = set()
+        self.retain_is_old = False
+        self.stale: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.incarnation = resume.incarnation
+        self.epoch = resume.epoch
+
+    def parcel(self, arrival: Arrival, window: Window) -> Parcel | None:
+        """Return what is to be offered for one message; None if it holds nothing new and is acknowledged in its turn."""
+        route = self._routes.get(arrival.topic)
+        digest = sha256(arrival.payload).hexdigest()
+        topic = route.topic if route is not None else arrival.topic.decode(errors="backslashreplace")
+        key = TransportKey(self.incarnation, arrival.mid, digest, topic) if arrival.qos else None
+        if key is not None:
+            if arrival.dup:
+                if window.repeat(arrival.mid, key):
+                    self.counts["repeats"] += 1
+                    return None
+            else:
+                self._repeats.clear(arrival.mid)
+        if self._watch and route is not None and self._is_copy(topic, digest, arrival.ids):
+            self.counts["overlap_copies"] += 1
+            window.drop(arrival.qos, arrival.mid)
+            return None
+        if route is None:
+            facts = self._unrouted(arrival, topic)
+            return self._unread(arrival, window, key, facts)
+        return self._routed(arrival, route, window, key, digest)
+
+    def _routed(
+        self, arrival: Arrival, route: Route, window: Window, key: TransportKey | None, digest: str
+    ) -> Parcel | None:
+        moment = arrival.moment
+        flags = _FLAGS[arrival.dup, arrival.qos == 0, arrival.retain]
+        old = arrival.retain and (self.retain_is_old or arrival.topic in self.fresh)
+        self.fresh.discard(arrival.topic)
+        receipt = Receipt(moment.wall_ns, moment.boot_ns, flags)
+        found = cut(route, arrival.payload, receipt, payload_bytes_max=self._payload_bytes_max, digest=digest)
+        if isinstance(found, Cut) and old:
+            found = self._retained(arrival, route, receipt, found, digest)
+        if isinstance(found, Quarantined):
+            return self._unread(arrival, window, key, self._quarantine(arrival, route.topic, found))
+        facts = self._gaps.first_reading(route) if not old else ()
+        if found.sequences and not old:
+            facts = (*facts, *self._sequences[arrival.topic].observe(found.sequences))
+        if not arrival.qos and route.qos_expected and arrival.topic not in self._qos0_told:
+            self._qos0_told.add(arrival.topic)
+            facts = (*facts, Fact(kind="link", cause="qos0_unasked", detail={"topic": route.topic}))
+        newest = found.source_ns if route.time is not None else None
+        if newest is not None and newest > self._newest_ns[arrival.topic]:
+            self._newest_ns[arrival.topic] = newest
+        self.counts["messages"] += 1
+        return Parcel(
+            source=self._source,
+            incarnation=self.incarnation,
+            epoch=self.epoch,
+            position=arrival.mid,
+            samples=found.samples,
+            facts=facts,
+            settle=window.take(arrival.qos, arrival.mid, key),
+        )
+
+    def _retained(self, arrival: Arrival, route: Route, receipt: Receipt, found: Cut, digest: str) -> Cut | Quarantined:
+        """Judge what the broker had kept when we subscribed: never current, unless its own time is news to us."""
+        if route.retained == "refuse":
+            return Quarantined("no_binding", "retained, and the profile refuses retained messages")
+        newest, before = found.source_ns, self._newest_ns[arrival.topic]
+        if newest is not None and 0 < before < newest:
+            return found
+        again = receipt._replace(provenance=Provenance.RETAINED)
+        return cut(route, arrival.payload, again, payload_bytes_max=self._payload_bytes_max, digest=digest)
+
+    def _is_copy(self, topic: str, digest: str, ids: tuple[int, ...]) -> bool:
+        """Tell whether this is the second copy the broker sent because a watch filter overlaps the route.
+
+        Copies of one message follow each other on a topic with one payload and different subscription ids; two equal
+        messages of a device have the same id. After a restart the first copy is known by the ledger alone.
+        """
+        if not ids:
+            return False
+        before = self._copies.get(topic)
+        twice = before is not None and before[0] == digest and before[1] != ids
+        if before is not None and twice and (before[1] or min(ids) > len(self._routes)):
+            del self._copies[topic]
+            return True
+        self._copies[topic] = (digest, ids)
+        return False
+
+    def _unrouted(self, arrival: Arrival, topic: str) -> tuple[Fact, ...]:
+        """Quarantine a message that no declared device sends; give back a subscription nobody declares any more."""
+        if len(arrival.topic) > TOPIC_BYTES_MAX:
+            return self._quarantine(arrival, topic[:TOPIC_BYTES_MAX], Quarantined("too_large", "topic"))
+        try:
+            arrival.topic.decode()
+        except UnicodeDecodeError:
+            return self._quarantine(arrival, topic, Quarantined("not_utf8", "topic"))
+        watched = any(topic_matches_sub(watch, topic) for watch in self._watch)
+        if not watched:
+            self.stale.append(topic)
+        if arrival.topic not in self._unknown_seen and len(self._unknown_seen) >= TOPICS_SEEN_MAX:
+            self.counts["topics_unseen"] += 1
+            return ()
+        self._unknown_seen.add(arrival.topic)
+        return self._quarantine(arrival, topic, Quarantined("unknown_source" if watched else "no_binding"))
+
+    def _quarantine(self, arrival: Arrival, topic: str, why: Quarantined) -> tuple[Fact, ...]:
+        admitted, facts = self.bound.admit(len(arrival.payload), arrival.moment.monotonic_ns)
+        if not admitted:
+            self.counts["quarantine_full"] += 1
+            return facts
+        self.counts["quarantined"] += 1
+        moment = arrival.moment
+        detail: dict[str, int | str] = {"received_boot_ns": moment.boot_ns, "received_ns": moment.wall_ns}
+        if why.why:
+            detail["why"] = why.why
+        return (
+            *facts,
+            Fact(
+                kind="quarantine",
+                cause=why.reason,
+                address=topic,
+                content=arrival.payload,
+                flags=_FLAGS[arrival.dup, arrival.qos == 0, arrival.retain],
+                detail=detail,
+            ),
+        )
+
+    def _unread(
+        self, arrival: Arrival, window: Window, key: TransportKey | None, facts: tuple[Fact, ...]
+    ) -> Parcel | None:
+        if not facts:
+            window.drop(arrival.qos, arrival.mid)
+            return None
+        settle: Pending = window.take(arrival.qos, arrival.mid, key)
+        return self.notice(facts, settle, position=arrival.mid)
+
+    def notice(self, facts: tuple[Fact, ...], settle: Pending | None = None, *, position: int = 0) -> Parcel:
+        """Return a parcel of facts alone."""
+        return Parcel(
+            source=self._source,
+            incarnation=self.incarnation,
+            epoch=self.epoch,
+            position=position,
+            facts=facts,
+            settle=settle or (lambda _outcome: None),
+        )
+
+
+def _newest(route: Route, resume: Resume) -> int:
+    return max((resume.source_ns.get(address, 0) for address in route.addresses), default=0)
