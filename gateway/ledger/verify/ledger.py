@@ -156,10 +156,11 @@ class LedgerVerifier:
         """Name what a damaged stretch held; ``following`` is the index that comes after it."""
         place: dict[str, Any] = {"file": file, "offset": frame.offset}
         self._learn_origin(frame)
-        if not frame.unreadable and self._root_holds(frame):
+        grown = None if frame.unreadable else self._grown_by(frame)
+        if grown is not None:
             why = "frame is damaged, its records are whole"
             self._fail(texts.altered_range(frame.first, frame.first + frame.n - 1, why, **place))
-            self._grow(frame)
+            self._adopt(frame, grown)
         elif not frame.unreadable:
             located = frame.located or [texts.altered_range(frame.first, frame.first + frame.n - 1, **place)]
             for finding in located:
@@ -180,11 +181,12 @@ class LedgerVerifier:
         self._skip_to(frame.first, file, frame.offset)
         self._records += frame.n
         self._learn_origin(frame)
-        if frame.leaf_hashes and self._root_holds(frame):
+        grown = self._grown_by(frame)
+        if grown is not None:
             if frame.located:
                 why = "frame is damaged, its records are whole"
                 self._fail(texts.altered_range(frame.first, frame.first + frame.n - 1, why, **place))
-            self._grow(frame)
+            self._adopt(frame, grown)
             return
         for finding in frame.located:
             self._fail(finding)
@@ -192,14 +194,14 @@ class LedgerVerifier:
             self._judge_root(file, frame)
         self._lose(max(frame.stop, frame.first + frame.n) if frame.located else frame.first + frame.n)
 
-    def _root_holds(self, frame: FrameScan) -> bool:
-        """Say whether the frame's leaves lead to the root in its checkpoint."""
+    def _grown_by(self, frame: FrameScan) -> Tree | None:
+        """Return the tree with the frame's leaves if it has the root in the frame's checkpoint, else None."""
         if self.tree is None or self.tree.size != frame.first or len(frame.leaf_hashes) != frame.n:
-            return False
+            return None
         grown = self.tree.copy()
         grown.extend(frame.leaf_hashes)
         text = format_checkpoint(Checkpoint(self.origin, grown.size, grown.root()))
-        return frame.checkpoint.startswith(text + b"\n")
+        return grown if frame.checkpoint.startswith(text + b"\n") else None
 
     def _learn_origin(self, frame: FrameScan) -> None:
         """Take the origin from the first checkpoint that can be read; all others must bear it."""
@@ -219,18 +221,16 @@ class LedgerVerifier:
         else:
             self._fail(texts.altered_range(frame.first, size - 1, **place))
 
-    def _grow(self, frame: FrameScan) -> None:
-        """Adopt a frame's leaves; catches the root at the published size when the frame holds it."""
-        assert self.tree is not None, "a tree that is lost never grows"
+    def _adopt(self, frame: FrameScan, grown: Tree) -> None:
+        """Go on with a frame's leaves; catches the root at the published size when the frame holds it."""
         cut = self._watch - frame.first
-        if 0 < cut <= frame.n:
+        if 0 < cut < frame.n and self.tree is not None:
             self.tree.extend(frame.leaf_hashes[:cut])
             self._root_at_watch = self.tree.root()
-            self.tree.extend(frame.leaf_hashes[cut:])
-        else:
-            self.tree.extend(frame.leaf_hashes)
-        self.size = self.tree.size
-        self._roots[self.size] = self.tree.root()
+        self.tree, self.size = grown, grown.size
+        self._roots[self.size] = grown.root()
+        if cut == frame.n:
+            self._root_at_watch = self._roots[self.size]
         if len(self._roots) > ROOTS_KEPT:
             del self._roots[next(iter(self._roots))]
 
