@@ -1,0 +1,56 @@
+"""Rulebook: which conditions judge which signal under one configuration, for a phase and the states of its `when` signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from gateway.domain.data_conditions import signal_conditions, source_conditions
+from gateway.domain.limits import Condition, LimitSet, Rule, rule_applies, rule_conditions
+from gateway.domain.plan import Plan
+from gateway.domain.signal_track import NEVER_NS, SignalWatch
+
+Phase = Callable[[str], str | None]
+"""Node → phase path in force there, None when none is known."""
+
+
+class Rulebook:
+    """The rules of one configuration epoch; frozen once made."""
+
+    def __init__(self, plan: Plan, limit_sets: Sequence[LimitSet]) -> None:
+        self.plan = plan
+        self._by_signal: dict[str, list[tuple[LimitSet, Rule]]] = {}
+        self._rules: dict[tuple[str, str], tuple[LimitSet, Rule]] = {}
+        self.state_signals: dict[str, set[str]] = {}
+        for limit_set in limit_sets:
+            for rule in limit_set.rules:
+                self._take(limit_set, rule)
+
+    def rule_of(self, condition: str, set_name: str | None) -> tuple[LimitSet, Rule] | None:
+        """Return the rule behind a condition of one limit set (``ID@VERSION``), None for data and system conditions."""
+        return None if set_name is None else self._rules.get((condition, set_name))
+
+    def watches(self, phase: Phase, states: Mapping[str, str | None]) -> Iterable[SignalWatch]:
+        """Yield what to judge on each signal and each source."""
+        for signal in self.plan.signals:
+            yield self.watch(signal, phase, states)
+        for source in sorted({signal.source for signal in self.plan.signals.values()}):
+            conditions = source_conditions(source)
+            yield SignalWatch(signal=conditions[0].signal, stale_ns=NEVER_NS, conditions=conditions)
+
+    def watch(self, signal: str, phase: Phase, states: Mapping[str, str | None]) -> SignalWatch:
+        """Return what to judge on one signal now."""
+        plan = self.plan.signals[signal]
+        conditions: list[Condition] = []
+        for limit_set, rule in self._by_signal.get(signal, ()):
+            if rule_applies(rule, phase=phase(plan.node), states=states):
+                conditions += [c for c in rule_conditions(limit_set, rule) if c.signal == signal]
+        conditions += signal_conditions(signal, expected_ns=plan.expected_ns, stale_ns=plan.stale_ns)
+        return SignalWatch(signal=signal, stale_ns=plan.stale_ns, conditions=tuple(conditions))
+
+    def _take(self, limit_set: LimitSet, rule: Rule) -> None:
+        for condition in rule_conditions(limit_set, rule):
+            self._rules[condition.id, limit_set.name] = (limit_set, rule)
+        for signal in rule.signals:
+            self._by_signal.setdefault(signal, []).append((limit_set, rule))
+            for state in rule.when:
+                self.state_signals.setdefault(state, set()).add(signal)
