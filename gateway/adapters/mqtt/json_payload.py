@@ -105,7 +105,7 @@ def format_tree(tree: Any) -> str:
 def _deeper(tree: Any, levels: int) -> bool:
     """Tell whether containers are nested deeper than ``levels``, level by level: no recursion of ours."""
     level = [tree]
-    for _ in range(levels + 1):
+    for _ in range(levels):
         level = [part for part in level if type(part) is dict or type(part) is list]
         if not level:
             return False
