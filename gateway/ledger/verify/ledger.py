@@ -216,8 +216,12 @@ class LedgerVerifier:
         read = read_head(frame.checkpoint, size)
         if isinstance(read, Finding):
             self._fail(texts.bad_note(size, read.text.partition(": ")[2], **place))
-        elif (read[1].origin, read[1].size) != (self.origin, size):
-            self._fail(texts.bad_note(size, f"checkpoint of {read[1].origin} size {read[1].size:,}", **place))
+        elif read[1].origin != self.origin:
+            self._fail(texts.bad_note(size, f"checkpoint of {read[1].origin}", **place))
+        elif read[1].size > size:
+            self._fail(texts.missing(size, read[1].size - size, **place))
+        elif read[1].size < size:
+            self._fail(texts.inserted(max(read[1].size, frame.first), **place))
         else:
             self._fail(texts.altered_range(frame.first, size - 1, **place))
 
