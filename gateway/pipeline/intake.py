@@ -7,7 +7,7 @@ committed and settled in the order of their offers, because the pool is one queu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from msgspec import UNSET, Struct
@@ -29,6 +29,9 @@ from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.standing import SignalStanding, SourceStanding, Standing
 from gateway.ports import Fact, Journal, Outcome, Parcel, Resume
 
+REPEAT_KEYS_MAX = 20_000
+"""Repeat keys remembered for each source."""
+
 
 class Room(Protocol):
     """The journal's back-pressure."""
@@ -49,6 +52,7 @@ class IntakeFigures(Struct):
     readings: Counter[str] = Counter()
     quarantined: Counter[str] = Counter()
     gaps: Counter[str] = Counter()
+    duplicates: Counter[str] = Counter()
     last_ns: dict[str, int] = {}
 
 
@@ -76,6 +80,7 @@ class Intake:
         self._early = early
         self._standing = standing
         self._unsettled: Counter[str] = Counter()
+        self._keys: dict[str, dict[str, None]] = {}
         self._channels: dict[tuple[str, str], Channel] = {}
         self._addresses: dict[str, dict[str, str]] = {}
         for key, signal in plan.by_address().items():
@@ -84,7 +89,7 @@ class Intake:
                 shared["dev"] = True
             if signal.source in test_sources:
                 shared["test"] = True
-            standing.source_of[signal.id] = signal.source
+            standing.places[signal.id] = (signal.source, signal.address)
             held = standing.signals.setdefault(signal.id, SignalStanding())
             self._channels[key] = Channel(signal, held, shared)
             self._addresses.setdefault(signal.source, {})[signal.id] = signal.address
@@ -122,6 +127,23 @@ class Intake:
         if self._unsettled[source] >= self._early.get(source, 1 << 30):
             self._room.hurry()
 
+    def know(self, source: str, keys: Iterable[str]) -> None:
+        """Take up the repeat keys of what was committed before this start, oldest first."""
+        for key in keys:
+            self._repeated(source, key)
+        self.figures.duplicates.clear()
+
+    def _repeated(self, source: str, key: str) -> bool:
+        """Tell whether a device has sent this very value before (`ingest.md` 4.2); count it if so."""
+        known = self._keys.setdefault(source, {})
+        if key in known:
+            self.figures.duplicates[source] += 1
+            return True
+        known[key] = None
+        if len(known) > REPEAT_KEYS_MAX:
+            del known[next(iter(known))]
+        return False
+
     def _settled(self, parcel: Parcel) -> Callable[[Outcome], None]:
         def settle(outcome: Outcome) -> None:
             self._unsettled[parcel.source] -= 1
@@ -147,6 +169,8 @@ class Intake:
             channel = self._channels.get((source, sample.address))
             if channel is None:
                 records.append(self._unbound(parcel, sample))
+                continue
+            if sample.repeat_key is not None and self._repeated(source, sample.repeat_key):
                 continue
             judged = decoded.get(channel.id)
             if judged is None or channel.companions:

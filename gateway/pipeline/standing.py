@@ -5,16 +5,20 @@ The fold starts from the newest `carry` record, which opens each segment, and wa
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 
+from gateway.domain.repeat import TransportKey, format_transport_key, topic_of
 from gateway.ledger.records import (
     Batch,
     Calibration,
     Clock,
     Config,
+    Content,
     Gap,
     Gateway,
     Quarantine,
@@ -75,7 +79,10 @@ class Standing:
     sources: dict[str, SourceStanding] = field(default_factory=dict)
     gaps_open: dict[str, OpenGap] = field(default_factory=dict)
     batch_keys: dict[str, int] = field(default_factory=dict)
-    source_of: dict[str, str] = field(default_factory=dict)
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Signal → (source, address): which source a reading came by, which the record does not repeat."""
+    payloads: dict[str, deque[tuple[str, bytes]]] = field(default_factory=dict)
+    """Source → newest (topic, payload): from them the device's own repeat keys are found again."""
 
     def apply(self, index: int, record: Record) -> None:
         """Move the standing on by one record; the same call serves restart and live path (rule 6)."""
@@ -90,11 +97,11 @@ class Standing:
         elif isinstance(record, Gateway):
             self._gateway(record)
         elif isinstance(record, Quarantine):
-            self._at(record.source, record.incarnation, record.epoch, record.position)
+            self._quarantine(record)
         elif isinstance(record, Calibration) and record.event == "effective":
             self.signals.setdefault(record.signal, SignalStanding()).calibration = index
         elif isinstance(record, Signal):
-            self.source_of[record.signal] = record.source
+            self.places[record.signal] = (record.source, record.address)
         elif isinstance(record, Config) and record.event == "effective":
             self.config = record.config if isinstance(record.config, str) else None
         elif isinstance(record, Batch) and isinstance(record.event_key, str):
@@ -149,9 +156,31 @@ class Standing:
         signal.n = record.n
         if isinstance(record.source_ns, int):
             signal.source_ns = max(record.source_ns, signal.source_ns or record.source_ns)
-        source = self.source_of.get(record.signal)
-        if source is not None:
-            self._at(source, record.incarnation, record.epoch, record.position)
+        place = self.places.get(record.signal)
+        if place is None:
+            return
+        source, address = place
+        self._at(source, record.incarnation, record.epoch, record.position)
+        if isinstance(record.payload_sha256, str):
+            topic = topic_of(address)
+            self._repeat(source, TransportKey(record.incarnation, record.position, record.payload_sha256, topic))
+            if isinstance(record.payload, Content) and (content := parse_content(record.payload)) is not None:
+                self.payloads.setdefault(source, deque(maxlen=REPEATS_KEPT)).append((topic, content))
+
+    def _quarantine(self, record: Quarantine) -> None:
+        self._at(record.source, record.incarnation, record.epoch, record.position)
+        content = parse_content(record.content)
+        digest = sha256(content).hexdigest() if content is not None else record.content.sha256
+        if isinstance(record.position, int) and isinstance(record.address, str) and isinstance(digest, str):
+            self._repeat(record.source, TransportKey(record.incarnation, record.position, digest, record.address))
+
+    def _repeat(self, source: str, key: TransportKey) -> None:
+        repeats = self.sources[source].repeats
+        text = format_transport_key(key)
+        repeats.pop(text, None)
+        repeats[text] = None
+        if len(repeats) > REPEATS_KEPT:
+            del repeats[next(iter(repeats))]
 
     def _at(self, source: str, incarnation: int, epoch: int, position: Any) -> None:
         standing = self.sources.setdefault(source, SourceStanding())

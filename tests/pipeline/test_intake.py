@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.plan import Plan, SignalPlan, ValidWhen
 from gateway.domain.sample import Payload, Provenance, Raw, Sample
-from gateway.ledger.records import Clock, Gap, Gateway, Quarantine, Reading, format_record, parse_record
+from gateway.ledger.records import Clock, Content, Gap, Gateway, Quarantine, Reading, format_record, parse_record
 from gateway.pipeline.clock_watch import ClockLimits, ClockWatch
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.opening import carry
@@ -221,7 +221,7 @@ async def test_di_13_a_restart_finds_the_standing_again_by_fold_and_by_carry():
     for position in range(1, 6):
         await subject.offer(parcel(position, sample(second=position), sample("rh", "45", second=position)))
     await subject.offer(parcel(6, facts=(Fact(kind="gap_opened", key="k", cause="link_down", addresses=("temp",)),)))
-    folded = Standing(run=1, source_of={"FRZ-01/temp": "line1", "FRZ-01/rh": "line1"})
+    folded = Standing(run=1, places={"FRZ-01/temp": ("line1", "temp"), "FRZ-01/rh": ("line1", "rh")})
     for index, record in enumerate(journal.records):
         folded.apply(index, record)
     assert folded.signals == standing.signals
@@ -246,6 +246,45 @@ async def test_dedicated_values_stay_apart_reduction_is_only_what_is_declared():
         await subject.offer(parcel(second, sample(number=number, second=second)))
     assert [record.value for record in journal.records] == [21.5, 21.6]
     assert [record.n for record in journal.records] == [1, 2]
+
+
+async def test_di_03_a_device_that_sends_a_value_again_adds_nothing():
+    journal = Notebook()
+    subject = intake(journal, signal("temp"))
+    subject.know("line1", ["temp|1|6|num:20"])
+    told = []
+    await subject.offer(parcel(1, sample(repeat_key="temp|1|7|num:21.5")))
+    await subject.offer(parcel(2, sample(repeat_key="temp|1|7|num:21.5"), settle=told.append))
+    await subject.offer(parcel(3, sample(repeat_key="temp|1|6|num:20"), settle=told.append))
+    assert [record.n for record in journal.records] == [1]
+    assert subject.figures.duplicates == {"line1": 2}
+    journal.commit()
+    assert told == [Outcome.COMMITTED] * 2
+
+
+def test_di_03_message_ids_are_found_again_after_a_restart():
+    standing = Standing(places={"FRZ-01/temp": ("line1", "env/a#t")})
+    payload = Content(utf8='{"t":21.5}')
+    reading = Reading(
+        received_ns=1,
+        boot_ns=1,
+        clock=1,
+        signal="FRZ-01/temp",
+        config="c",
+        n=1,
+        value=21.5,
+        quality="good",
+        clock_state="synced",
+        provenance="live",
+        incarnation=3,
+        epoch=4,
+        position=77,
+        payload_sha256="ab",
+        payload=payload,
+    )
+    standing.apply(0, reading)
+    assert standing.resume("line1", {}).repeats == ("mqtt/3/77/ab/env/a",)
+    assert list(standing.payloads["line1"]) == [("env/a", b'{"t":21.5}')]
 
 
 async def test_retained_value_is_recorded_as_such():
