@@ -1,0 +1,135 @@
+"""One record by its index: the frame from the index, the bytes from the mapped file, at most 63 lengths walked."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from typing import Final
+
+import apsw
+
+from gateway.adapters.index import schema
+from gateway.adapters.segment_store.layout import Layout, SegmentName
+from gateway.adapters.segment_store.unpacked import read_segment
+from gateway.ledger.entry import SALT_SIZE
+from gateway.ledger.frame import HEADER_SIZE, parse_frame_header
+from gateway.ledger.segment import FILE_HEADER_SIZE
+
+_MAPS_MAX: Final = 16
+_UNPACKED_MAX: Final = 2
+
+
+class _Packed:
+    """A sealed file unpacked: salts are gone, so its frames stand elsewhere than when they were indexed."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.firsts: list[int] = []
+        self.offsets: list[int] = []
+        offset = FILE_HEADER_SIZE
+        while offset < len(content):
+            header = parse_frame_header(content, offset)
+            self.firsts.append(header.first)
+            self.offsets.append(offset)
+            offset += header.length
+
+
+class EntryFetch:
+    """Reads records; the lock of its owner is held."""
+
+    def __init__(self, connection: apsw.Connection, layout: Layout) -> None:
+        self._connection = connection
+        self._layout = layout
+        self._maps: OrderedDict[int, mmap.mmap] = OrderedDict()
+        self._packed: OrderedDict[int, _Packed] = OrderedDict()
+        self._frame: tuple[int, int, int, int, int, array[int]] | None = None
+
+    def record(self, index: int) -> bytes | None:
+        """Return the JSON of an indexed record, None when its file is gone."""
+        found = self._frame_of(index)
+        if found is None:
+            return None
+        first, _, file, place, length, skips = found
+        skipped = (index - first) // schema.SKIP
+        walk = (index - first) % schema.SKIP
+        packed = self._packed_file(file)
+        if packed is not None:
+            frame = packed.offsets[bisect_right(packed.firsts, first) - 1]
+            start = frame + HEADER_SIZE + skips[skipped] - SALT_SIZE * skipped * schema.SKIP
+            return _walk(packed.content, start, walk, 0)
+        start = place + HEADER_SIZE + skips[skipped]
+        content = self._map(file, place + length)
+        return None if content is None else _walk(content, start, walk, SALT_SIZE)
+
+    def place(self, index: int) -> tuple[int, int] | None:
+        """Return (first index of the file, offset of the frame)."""
+        found = self._frame_of(index)
+        return None if found is None else (found[2], found[3])
+
+    def close(self) -> None:
+        """Close all files."""
+        for mapped in self._maps.values():
+            mapped.close()
+        self._maps.clear()
+
+    def _frame_of(self, index: int) -> tuple[int, int, int, int, int, array[int]] | None:
+        known = self._frame
+        if known is not None and known[0] <= index < known[0] + known[1]:
+            return known
+        query = "SELECT first, n, file, place, length, skips FROM frame WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        row = self._connection.execute(query, (index,)).fetchone()
+        if row is None:
+            return None
+        first, n, file, place, length, skips = row
+        assert isinstance(skips, bytes)
+        known = first, n, file, place, length, array("I", skips)
+        if index >= known[0] + known[1]:
+            return None
+        self._frame = known
+        return known
+
+    def _map(self, file: int, until: int) -> mmap.mmap | None:
+        """Return the mapped bytes of an open file, mapped again when it has grown past ``until``."""
+        mapped = self._maps.get(file)
+        if mapped is not None and len(mapped) >= until:
+            self._maps.move_to_end(file)
+            return mapped
+        path = self._layout.segment(SegmentName(file, packed=False))
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            size = os.fstat(fd).st_size
+            if size < until:
+                return None
+            mapped = mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+        finally:
+            os.close(fd)
+        self._maps[file] = mapped
+        if len(self._maps) > _MAPS_MAX:
+            self._maps.popitem(last=False)[1].close()
+        return mapped
+
+    def _packed_file(self, file: int) -> _Packed | None:
+        known = self._packed.get(file)
+        if known is not None:
+            return known
+        path = self._layout.segment(SegmentName(file, packed=True))
+        if self._layout.segment(SegmentName(file, packed=False)).exists() or not path.exists():
+            return None
+        known = self._packed[file] = _Packed(read_segment(path, packed=True))
+        if len(self._packed) > _UNPACKED_MAX:
+            self._packed.popitem(last=False)
+        return known
+
+
+def _walk(content: bytes | mmap.mmap, position: int, steps: int, salt: int) -> bytes:
+    """Step over ``steps`` entries and return the JSON of the next."""
+    for _ in range(steps):
+        position += 2 + (content[position] << 8 | content[position + 1])
+    length = content[position] << 8 | content[position + 1]
+    return content[position + 2 + salt : position + 2 + length]

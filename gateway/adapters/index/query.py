@@ -1,0 +1,236 @@
+"""Questions to the index, each for a ledger of a stated size: behind it there is an error, never a silent part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+from gateway.adapters.index import schema
+from gateway.adapters.index.chunks import load, seconds_above, seconds_below
+from gateway.adapters.index.entry_fetch import EntryFetch
+from gateway.adapters.index.reading_view import DECODER
+from gateway.adapters.segment_store.layout import Layout
+from gateway.errors import Unavailable
+
+ROWS_MAX: Final = 1_000
+
+
+class FoundReading(NamedTuple):
+    """A reading: the index of its entry, its effective time in ns, and its JSON."""
+
+    entry: int
+    effective_ns: int
+    content: bytes
+
+
+class FoundEvent(NamedTuple):
+    """A record that is no reading: index of its entry, kind, event, time it was made, id of what it is about."""
+
+    entry: int
+    kind: str
+    event: str
+    at_ns: int
+    object: str
+
+
+class Membership(NamedTuple):
+    """``[from_ns, to_ns)`` of a batch on a node as of the size asked; ``to_ns`` None: open. ``entry``: index of the record that says so."""
+
+    batch: str
+    node: str
+    use: str
+    room: str | None
+    from_ns: int
+    to_ns: int | None
+    pre_roll_s: int
+    post_roll_s: int
+    entry: int
+
+
+class LastOfSignal(NamedTuple):
+    """Newest reading of a signal: index of its entry, its number, the newest source time (ns)."""
+
+    entry: int
+    n: int
+    source_ns: int | None
+
+
+class LastOfSource(NamedTuple):
+    """Newest transport place of a source that a reading bears."""
+
+    entry: int
+    incarnation: int
+    epoch: int
+    position: int
+
+
+class IndexQuery:
+    """A reading connection; safe for several threads, which wait for each other."""
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._connection = schema.open_reader(path)
+        self._lock = Lock()
+        self._fetch = EntryFetch(self._connection, layout)
+
+    def close(self) -> None:
+        """Close the connection and the files."""
+        with self._lock:
+            self._fetch.close()
+            self._connection.close()
+
+    def next_index(self) -> int:
+        """Return how far the index is."""
+        with self._lock:
+            return self._next()
+
+    def record(self, index: int, size: int) -> bytes | None:
+        """Return the JSON of one record, None if it is not below ``size`` or pruned."""
+        with self._lock:
+            self._require(size)
+            return self._fetch.record(index) if index < size else None
+
+    def readings(
+        self, signal: str, from_ns: int, to_ns: int, size: int, *, received: bool = False, limit: int | None = None
+    ) -> list[FoundReading]:
+        """Return the readings of a signal with ``from_ns <= time < to_ns``, in the order of the ledger.
+
+        Time is the effective time, or with ``received`` the received one. At most ``limit`` of them.
+        """
+        with self._lock:
+            self._require(size)
+            found: list[FoundReading] = []
+            for index in self._candidates(signal, from_ns, to_ns):
+                if index >= size:
+                    break
+                content = self._fetch.record(index)
+                if content is None:
+                    continue
+                reading = DECODER.decode(content)
+                time = reading.received_ns if received else reading.effective_ns
+                if from_ns <= time < to_ns:
+                    found.append(FoundReading(index, reading.effective_ns, content))
+                    if limit is not None and len(found) >= limit:
+                        break
+            return found
+
+    def events(
+        self,
+        size: int,
+        *,
+        kind: str | None = None,
+        event: str | None = None,
+        object_id: str | None = None,
+        after: int = -1,
+        limit: int = ROWS_MAX,
+    ) -> list[FoundEvent]:
+        """Return records that are no readings, by kind, event, object, in the order of the ledger, above index ``after``."""
+        where, given = ["idx > ?", "idx < ?"], [after, size]
+        values: list[object] = list(given)
+        for column, value in (("kind", kind), ("event", event), ("object", object_id)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        query = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY idx LIMIT ?"  # noqa: S608  columns are ours
+        return [FoundEvent(*row) for row in self._rows(query, (*values, limit), size)]
+
+    def linked(self, what: str, key: str, size: int, *, after: int = -1, limit: int = ROWS_MAX) -> list[int]:
+        """Return the indexes of all records (no readings) that name a batch, excursion, person …, in order."""
+        query = "SELECT idx FROM link WHERE what = ? AND key = ? AND idx > ? AND idx < ? ORDER BY idx LIMIT ?"
+        return [int(str(row[0])) for row in self._rows(query, (what, key, after, size, limit), size)]
+
+    def batches(self, size: int, *, after: int = -1, limit: int = ROWS_MAX) -> list[tuple[str, int]]:
+        """Return (batch, index of its first record) in the order of first records."""
+        query = (
+            "SELECT object, min(idx) AS first FROM event WHERE kind = 'batch' AND idx < ? "
+            "GROUP BY object HAVING first > ? ORDER BY first LIMIT ?"
+        )
+        return [(str(batch), int(str(first))) for batch, first in self._rows(query, (size, after, limit), size)]
+
+    def memberships(
+        self,
+        size: int,
+        *,
+        batch: str | None = None,
+        node: str | None = None,
+        room: str | None = None,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
+    ) -> list[Membership]:
+        """Return the memberships in force at ``size``, of a batch, a node or a room, that meet ``[from_ns, to_ns)``."""
+        where = ["idx < ?", "(until_idx IS NULL OR until_idx >= ?)"]
+        values: list[object] = [size, size]
+        conditions = (
+            ("batch = ?", batch),
+            ("node = ?", node),
+            ("room = ?", room),
+            ("(to_ns IS NULL OR to_ns > ?)", from_ns),
+            ("from_ns < ?", to_ns),
+        )
+        for condition, value in conditions:
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        columns = "batch, node, use, room, from_ns, to_ns, pre_roll_s, post_roll_s, idx"
+        query = f"SELECT {columns} FROM membership WHERE {' AND '.join(where)} ORDER BY from_ns, idx"  # noqa: S608  ours
+        return [Membership(*row) for row in self._rows(query, tuple(values), size)]
+
+    def last_of_signal(self, signal: str) -> LastOfSignal | None:
+        """Return the newest indexed reading of a signal."""
+        with self._lock:
+            query = "SELECT idx, n, source_ns FROM signal WHERE id = ? AND idx IS NOT NULL"
+            row = self._connection.execute(query, (signal,)).fetchone()
+        return LastOfSignal(*row) if row is not None else None
+
+    def last_of_source(self, source: str) -> LastOfSource | None:
+        """Return where a source stood by its newest indexed reading."""
+        with self._lock:
+            query = "SELECT idx, incarnation, epoch, position FROM source WHERE id = ?"
+            row = self._connection.execute(query, (source,)).fetchone()
+        return LastOfSource(*row) if row is not None else None
+
+    def signals(self) -> list[str]:
+        """Return the ids of all signals that were ever registered or read."""
+        with self._lock:
+            return [str(row[0]) for row in self._connection.execute("SELECT id FROM signal ORDER BY sid")]
+
+    def place(self, index: int) -> tuple[int, int] | None:
+        """Return (first index of the file, offset of the frame) of a record."""
+        with self._lock:
+            return self._fetch.place(index)
+
+    def snapshot(self, name: str) -> tuple[int, bytes, str, bytes] | None:
+        """Return (index, root, SHA-256, content) of a fold's state."""
+        with self._lock:
+            query = "SELECT idx, root, sha256, content FROM snapshot WHERE name = ?"
+            row = self._connection.execute(query, (name,)).fetchone()
+        return (int(str(row[0])), bytes(row[1]), str(row[2]), bytes(row[3])) if row is not None else None
+
+    def _candidates(self, signal: str, from_ns: int, to_ns: int) -> Iterator[int]:
+        """Yield the indexes of readings in chunks whose times may meet the range."""
+        query = (
+            "SELECT c.run, received_min, received_span, source_min, source_span, offsets FROM span s JOIN chunk c "
+            "ON c.run = s.run AND c.sid = (SELECT sid FROM signal WHERE id = ?) WHERE s.to_s >= ? AND s.from_s <= ?"
+        )
+        given = (signal, seconds_below(from_ns), seconds_above(to_ns))
+        chunks = sorted(load(row) for row in self._connection.execute(query, given))
+        for chunk in chunks:
+            first, last = chunk.span
+            if first < to_ns and last >= from_ns:
+                base = chunk.run << schema.RUN_BITS
+                yield from (base + offset for offset in chunk.offsets)
+
+    def _rows(self, query: str, values: tuple[object, ...], size: int) -> list[tuple[Any, ...]]:
+        with self._lock:
+            self._require(size)
+            return self._connection.execute(query, values).fetchall()
+
+    def _next(self) -> int:
+        found = schema.read_meta(self._connection, "next")
+        return found if isinstance(found, int) else 0
+
+    def _require(self, size: int) -> None:
+        reached = self._next()
+        if reached < size:
+            raise Unavailable(f"index at {reached:,} of {size:,}", remedy="ask again in a moment")
