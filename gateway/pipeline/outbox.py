@@ -147,12 +147,15 @@ class Outbox:
 
     async def _follow(self) -> None:
         while (commit := await self._journal.follow(self._size)) is not None:
+            touched = False
             for index, record in enumerate(commit.records, commit.first):
-                self.fold.take(index, record)
+                if isinstance(record, Deviation | Delivery):
+                    self.fold.take(index, record)
+                    touched = True
             self._size = commit.first + len(commit.records)
             self._advanced.set()
             self._advanced = asyncio.Event()
-            for event in (*self._wake.values(), *self._to_prepare.values()):
+            for event in (*self._wake.values(), *self._to_prepare.values()) if touched else ():
                 event.set()
 
     async def _prepare_all(self, sink: Sink) -> None:
@@ -160,7 +163,7 @@ class Outbox:
         while True:
             self._to_prepare[sink.name].clear()
             fold = self.fold.sinks.get(sink.name, SinkFold())
-            for shipment in [one for one in fold.shipments.values() if one.state is None]:
+            for shipment in [one for one in fold.active.values() if one.state is None]:
                 await self._prepare(sink, shipment)
             await self._to_prepare[sink.name].wait()
 
@@ -215,8 +218,8 @@ class Outbox:
         if fold is None or fold.stopped_ns is not None:
             return []
         heads: dict[str, Shipment] = {}
-        for shipment in sorted(fold.shipments.values(), key=lambda one: one.revision):
-            if shipment.lane not in heads and (shipment.open or shipment.due_ns is not None):
+        for shipment in sorted(fold.active.values(), key=lambda one: one.index):
+            if shipment.lane not in heads:
                 heads[shipment.lane] = shipment
         busy = self._busy[sink]
         return [one for one in heads.values() if one.lane not in busy and one.due_ns is not None]

@@ -61,11 +61,22 @@ class Shipment(Struct, kw_only=True):
 
 
 class SinkFold(Struct, kw_only=True):
-    """What the records say of one sink; ``stopped_ns`` since a 410, until a person enables it."""
+    """What the records say of one sink; ``stopped_ns`` since a 410, until a person enables it.
+
+    ``active`` are the few shipments that are open or due, so that a wake costs nothing for the many that are settled.
+    """
 
     stopped_ns: int | None = None
     pings: int = 0
     shipments: dict[str, Shipment] = {}
+    active: dict[str, Shipment] = {}
+
+    def sort(self, shipment: Shipment) -> None:
+        """Put a shipment among the active ones or take it out."""
+        if shipment.open or shipment.due_ns is not None:
+            self.active[shipment.event_id] = shipment
+        else:
+            self.active.pop(shipment.event_id, None)
 
     def unresolved(self) -> Iterator[Shipment]:
         """Shipments not yet with the QMS, in the order of the ledger."""
@@ -122,7 +133,7 @@ class OutboxFold:
         event_id = delivery_id(self._gateway, record.deviation, record.revision)
         for name in record.sinks:
             fold = self.sinks.setdefault(name, SinkFold())
-            fold.shipments[event_id] = Shipment(
+            shipment = fold.shipments[event_id] = Shipment(
                 event_id=event_id,
                 sink=name,
                 lane=record.deviation,
@@ -130,6 +141,7 @@ class OutboxFold:
                 index=index,
                 raised_ns=record.at_ns,
             )
+            fold.sort(shipment)
 
     def _deliver(self, index: int, record: Delivery) -> None:
         fold = self.sinks.setdefault(record.sink, SinkFold())
@@ -152,6 +164,7 @@ class OutboxFold:
             shipment.overdue = True
         else:
             self._step(shipment, record)
+        fold.sort(shipment)
 
     def _step(self, shipment: Shipment, record: Delivery) -> None:
         state = DeliveryState.PREPARED if shipment.state is None else shipment.state
@@ -216,6 +229,7 @@ def _enable(fold: SinkFold, at_ns: int) -> None:
         if shipment.state is DeliveryState.HELD:
             shipment.state, shipment.due_ns, shipment.waited_ns = DeliveryState.WAITING, at_ns, 0
             shipment.delay_ns = 0
+            fold.sort(shipment)
 
 
 def stored_request(record: Delivery) -> tuple[bytes | None, dict[str, str]]:
