@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, field
 
 from gateway.domain.decode import NO_COMPANIONS, Decoded
 from gateway.domain.plan import Plan
@@ -48,12 +48,12 @@ class Room(Protocol):
 class IntakeFigures(Struct):
     """Counts for telemetry; the intake alone writes them."""
 
-    samples: Counter[str] = Counter()
-    readings: Counter[str] = Counter()
-    quarantined: Counter[str] = Counter()
-    gaps: Counter[str] = Counter()
-    duplicates: Counter[str] = Counter()
-    last_ns: dict[str, int] = {}
+    samples: Counter[str] = field(default_factory=Counter[str])
+    readings: Counter[str] = field(default_factory=Counter[str])
+    quarantined: Counter[str] = field(default_factory=Counter[str])
+    gaps: Counter[str] = field(default_factory=Counter[str])
+    duplicates: Counter[str] = field(default_factory=Counter[str])
+    last_ns: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class Intake:

@@ -97,7 +97,7 @@ class Api:
         for name in query:
             if name not in {"open", "equipment"}:
                 raise Problem(422, "not understood", f"unknown query field {name!r}: open and equipment are known")
-        items = self._batches.list(open_only=query.get("open") == "true", node=query.get("equipment"))
+        items = self._batches.all(open_only=query.get("open") == "true", node=query.get("equipment"))
         return JSONResponse({"items": items[:LIST_MAX], "next": None, "as_of": self._health.report()["ledger"]})
 
     async def _show(self, request: Request) -> Response:

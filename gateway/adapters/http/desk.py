@@ -18,7 +18,7 @@ class BatchDesk(Protocol):
         """Record one event; return the answer and whether it repeats an earlier one. Raises `Refused` (BAT-…)."""
         ...
 
-    def list(self, *, open_only: bool, node: str | None) -> list[dict[str, Any]]:
+    def all(self, *, open_only: bool, node: str | None) -> list[dict[str, Any]]:
         """Return all batches, oldest first."""
         ...
 

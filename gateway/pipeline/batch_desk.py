@@ -1,0 +1,221 @@
+"""Batch desk: takes batch events of machines, one after the other, and answers when they are durable and folded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct, structs
+
+from gateway.domain.batch import Batches
+from gateway.domain.batch_event import BatchEvent, Judged, NodeUse
+from gateway.domain.batch_plan import BatchSettings, plan_batch_event
+from gateway.domain.batch_states import BatchAct
+from gateway.domain.membership import Membership
+from gateway.domain.plan import Plan
+from gateway.domain.times import format_time, parse_time
+from gateway.ledger.records import Audit, Batch, ObjectRef
+from gateway.pipeline.batch_records import batch_record
+from gateway.pipeline.stamp import Stamper
+from gateway.ports import Journal
+
+ADAPTER = "rest"
+REMOTE_TERMINAL = "control.sock"
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """A batch event as a machine tells it; texts as received."""
+
+    act: str
+    effective_time: str | None = None
+    nodes: tuple[NodeUse, ...] = ()
+    client: str | None = None
+    phase: str | None = None
+    header: Mapping[str, Any] = {}
+    reason: str | None = None
+
+
+class Folded(Protocol):
+    """The fold of the ledger that knows the batches."""
+
+    @property
+    def batches(self) -> Batches:
+        """Batches as far as the fold is."""
+        ...
+
+    async def folded(self, index: int) -> None:
+        """Wait until the record at ``index`` is folded."""
+        ...
+
+    def excursions_of(self, memberships: Sequence[Membership]) -> list[dict[str, Any]]:
+        """Return the excursions that meet these intervals on their places."""
+        ...
+
+    def deviations_of(self, batch: str) -> list[dict[str, Any]]:
+        """Return the deviations that name a batch, with their QMS record ids."""
+        ...
+
+
+class BatchDesk:
+    """One at a time: an event is judged against everything that was recorded before it."""
+
+    def __init__(
+        self, plan: Plan, settings: BatchSettings, folded: Folded, journal: Journal, stamp: Stamper, build: str
+    ) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._folded = folded
+        self._journal = journal
+        self._stamp = stamp
+        self._build = build
+        self._turn = asyncio.Lock()
+        self._answers: dict[str, int] = {}
+        self._correlation = 0
+
+    async def record(
+        self, batch: str, told: Told, key: str, account: str, *, may_create: bool
+    ) -> tuple[dict[str, Any], bool]:
+        """Record one event; return the answer and whether it repeats an earlier one. Raises `Refused` (BAT-…)."""
+        async with self._turn:
+            head = self._stamp()
+            event = self._event(batch, told, key, head["at_ns"])
+            known = self._folded.batches.answered(ADAPTER, key)
+            settings = self._settings
+            if may_create:
+                settings = structs.replace(settings, auto_create=settings.auto_create | {ADAPTER})
+            judged = plan_batch_event(self._folded.batches, event, self._plan.nodes, settings)
+            if known is not None:
+                return self._answer(batch, known, self._answers.get(key)), True
+            index = self._journal.append(self._records(judged, head, account, told), urgent=True)
+            await self._folded.folded(index + len(judged) - 1)
+            self._answers[key] = index
+            return self._answer(batch, judged[0], index), False
+
+    def note(self, index: int, record: Batch) -> None:
+        """Remember under which index an event key was answered; the fold calls this for every batch record."""
+        if isinstance(record.event_key, str) and record.adapter == ADAPTER:
+            self._answers.setdefault(record.event_key, index)
+
+    async def refused(self, operation: str, account: str, terminal: str, code: str) -> None:
+        """Record that somebody was not permitted to do something; recorded, not waited for."""
+        self._journal.append(
+            [self._audit(account, operation, ObjectRef(kind="api", id=operation), terminal, f"refused:{code}")]
+        )
+
+    async def exported(self, batch: str, account: str, terminal: str, content: bytes) -> None:
+        """Record an export with the hash of what left the box."""
+        facts = {"bundle_bytes": len(content), "bundle_sha256": sha256(content).hexdigest()}
+        audit = self._audit(account, "bundle.export", ObjectRef(kind="batch", id=batch), terminal, "done")
+        index = self._journal.append([structs.replace(audit, facts=facts)], urgent=True)
+        await self._journal.committed(index)
+
+    def all(self, *, open_only: bool, node: str | None) -> list[dict[str, Any]]:
+        """Return all batches, oldest first."""
+        found = [
+            self._shown(context.batch)
+            for context in self._folded.batches.batches()
+            if (context.open or not open_only) and (node is None or any(m.node == node for m in context.memberships))
+        ]
+        return sorted(found, key=lambda shown: (shown["from"] or "", shown["batch"]))
+
+    def show(self, batch: str) -> dict[str, Any] | None:
+        """Return one batch with its memberships, excursions and deviations; None if there is none."""
+        context = self._folded.batches.batch(batch)
+        if not context.told and not context.pending and not context.conflicts:
+            return None
+        return {
+            **self._shown(batch),
+            "excursions": self._folded.excursions_of(context.memberships),
+            "deviations": self._folded.deviations_of(batch),
+            "pending": len(context.pending),
+            "conflicts": len(context.conflicts),
+        }
+
+    def _shown(self, batch: str) -> dict[str, Any]:
+        context = self._folded.batches.batch(batch)
+        return {
+            "batch": batch,
+            "state": context.state.value,
+            "client": context.client,
+            "header": context.header,
+            "from": _time(context.started_ns),
+            "to": _time(context.ended_ns),
+            "revision": context.revision,
+            "nodes": [
+                {
+                    "node": m.node,
+                    "use": m.use,
+                    "room": m.room,
+                    "from": format_time(m.from_ns),
+                    "to": _time(m.to_ns),
+                    "withdrawn": m.withdrawn,
+                }
+                for m in context.memberships
+            ],
+            "phases": [{"phase": span.phase, "from": format_time(span.from_ns)} for span in context.phases],
+        }
+
+    def _event(self, batch: str, told: Told, key: str, now_ns: int) -> BatchEvent:
+        return BatchEvent(
+            batch=batch,
+            act=BatchAct(told.act),
+            effective_ns=now_ns if told.effective_time is None else parse_time(told.effective_time),
+            recorded_ns=now_ns,
+            key=key,
+            adapter=ADAPTER,
+            client=told.client,
+            nodes=told.nodes,
+            phase=told.phase,
+            header={name: str(value) for name, value in told.header.items()},
+        )
+
+    def _records(self, judged: Sequence[Judged], head: dict[str, Any], account: str, told: Told) -> list[Batch]:
+        context = self._folded.batches.trial(judged[0].event.batch)
+        revision, records = context.revision, []
+        for one in judged:
+            revision += one.effect == "applied"
+            facts: dict[str, Any] = {"body_sha256": sha256(msgspec.json.encode(told)).hexdigest()}
+            if told.reason:
+                facts["told_reason"] = told.reason
+            rolls = self._folded.batches.rolls
+            records.append(
+                batch_record(
+                    one, head, revision=revision, rolls=rolls, account=account, facts=facts if one is judged[0] else {}
+                )
+            )
+        return records
+
+    def _answer(self, batch: str, judged: Judged, index: int | None) -> dict[str, Any]:
+        return {
+            "batch": batch,
+            "event": judged.event.act.value,
+            "effect": judged.effect,
+            "effective_time": format_time(judged.event.effective_ns),
+            "state": self._folded.batches.batch(batch).state.value,
+            "ledger_index": index,
+            **({"remark": judged.remark} if judged.remark else {}),
+        }
+
+    def _audit(self, account: str, operation: str, subject: ObjectRef, terminal: str, outcome: str) -> Audit:
+        self._correlation += 1
+        return Audit(
+            **self._stamp(),
+            person=account,
+            role="machine",
+            credential="token",
+            operation=operation,
+            object=subject,
+            outcome=outcome,
+            utc_offset_s=0,
+            zone=self._plan.zone,
+            terminal=terminal,
+            correlation=f"c-{self._stamp.run}-{self._correlation}",
+            build=self._build,
+        )
+
+
+def _time(at_ns: int | None) -> str | None:
+    return None if at_ns is None else format_time(at_ns)
