@@ -298,7 +298,7 @@ class Outbox:
         number = fold.pings + 1
         event_id, body = self._maker.ping(sink.name, number)
         answer = await self._post(sink, event_id, body)
-        verdict = "accepted" if answer.status in _OK else "retry"
+        verdict = "transported" if answer.status in _OK else "later"
         about: dict[str, Any] = {
             "delivery": event_id,
             "object": ObjectRef(kind="ping", id=str(number)),

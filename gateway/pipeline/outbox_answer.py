@@ -8,19 +8,23 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from gateway.domain.delivery_states import (
-    DeliveryEvent,
-    DeliveryState,
-    judge_status,
-    next_wait_ns,
-    resolve_pointer,
-    step_delivery,
-)
+from gateway.domain.delivery_states import DeliveryEvent, DeliveryState, answer_event, next_delivery_state
 from gateway.ledger.records import Content, Delivery, ObjectRef, format_content
 from gateway.pipeline.outbox_fold import Shipment
+from gateway.pipeline.outbox_wait import next_wait_ns, resolve_pointer
 from gateway.ports import WebAnswer
 
 ANSWER_BYTES_MAX: Final = 4_096
+VERDICTS: Final = {
+    DeliveryEvent.OK: "transported",
+    DeliveryEvent.OK_RECORD: "confirmed",
+    DeliveryEvent.DUPLICATE: "duplicate",
+    DeliveryEvent.LATER: "later",
+    DeliveryEvent.REFUSED: "refused",
+    DeliveryEvent.GONE: "gone",
+}
+"""What an answer means → the word in the `attempt` record."""
+
 _RECORD_ID_CHARACTERS_MAX: Final = 200
 
 
@@ -42,11 +46,11 @@ def answer_records(shipment: Shipment, answer: WebAnswer, head: dict[str, Any], 
     """
     state = DeliveryState.PREPARED if shipment.state is None else shipment.state
     record_id = read_record_id(answer.body, id_pointer)
-    event = judge_status(answer.status, record_id)
-    after = step_delivery(state, event).state
+    event = answer_event(answer.status, record_id)
+    after = next_delivery_state(state, event)
     number = shipment.attempts + 1
     next_ns = UNSET
-    if event is DeliveryEvent.RETRY and after is DeliveryState.WAITING:
+    if event is DeliveryEvent.LATER and after is DeliveryState.WAITING:
         wait_ns = next_wait_ns(shipment.event_id, number, shipment.waited_ns, answer.retry_after_s)
         next_ns = head["at_ns"] + wait_ns
     attempt = Delivery(
@@ -57,7 +61,7 @@ def answer_records(shipment: Shipment, answer: WebAnswer, head: dict[str, Any], 
         sink=shipment.sink,
         attempt=number,
         next_ns=next_ns,
-        verdict=event.value,
+        verdict=VERDICTS[event],
         **answer_members(answer),
     )
     return [attempt, *_follow_up(shipment, state, event, record_id, head)]
@@ -94,12 +98,12 @@ def _follow_up(
         "object": object_ref(shipment),
         "sink": shipment.sink,
     }
-    after = step_delivery(state, event).state
-    if event in {DeliveryEvent.ACCEPTED, DeliveryEvent.CONFIRMED, DeliveryEvent.CONFLICT}:
+    after = next_delivery_state(state, event)
+    if event in {DeliveryEvent.OK, DeliveryEvent.OK_RECORD, DeliveryEvent.DUPLICATE}:
         settled = {DeliveryState.TRANSPORTED, DeliveryState.CONFIRMED}
         records = [] if state in settled else [Delivery(**about, event="transported")]
         if record_id is not None and record_id not in shipment.record_ids:
-            how = "answer_409" if event is DeliveryEvent.CONFLICT else "answer"
+            how = "answer_409" if event is DeliveryEvent.DUPLICATE else "answer"
             records.append(Delivery(**about, event="receipt", external_id=record_id, how=how))
         return records
     if event is DeliveryEvent.REFUSED and after is DeliveryState.DEAD and state is not DeliveryState.DEAD:

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct, UnsetType
 
-from gateway.domain.delivery_states import (
-    EXHAUSTED_NS,
-    DeliveryAct,
-    DeliveryEvent,
-    DeliveryState,
-    step_delivery,
-)
+from gateway.domain.delivery_states import TABLE, DeliveryEvent, DeliveryState, Verdict, next_delivery_state
 from gateway.domain.identity import delivery_id
 from gateway.ledger.records import Delivery, Deviation, Record, parse_content
+from gateway.pipeline.outbox_wait import EXHAUSTED_NS
 
 EXHAUSTED = "exhausted"
 """Cause of a dead letter that ran out of time; the first success of its sink sends it once more."""
@@ -169,15 +164,15 @@ class OutboxFold:
     def _step(self, shipment: Shipment, record: Delivery) -> None:
         state = DeliveryState.PREPARED if shipment.state is None else shipment.state
         if record.event == "transported":
-            shipment.state, shipment.due_ns = step_delivery(state, DeliveryEvent.ACCEPTED).state, None
+            shipment.state, shipment.due_ns = next_delivery_state(state, DeliveryEvent.OK), None
         elif record.event == "dead":
             shipment.state, shipment.due_ns = DeliveryState.DEAD, None
             shipment.cause = record.cause if isinstance(record.cause, str) else ""
         elif record.event == "replay":
-            if step_delivery(state, DeliveryEvent.REPLAY).act is DeliveryAct.ATTEMPT:
+            if TABLE[state][DeliveryEvent.REPLAY] is Verdict.ATTEMPT:
                 shipment.due_ns, shipment.delay_ns = record.at_ns, 0
         elif record.event == "receipt" and isinstance(record.external_id, str):
-            shipment.state = step_delivery(state, DeliveryEvent.RECEIPT).state
+            shipment.state = next_delivery_state(state, DeliveryEvent.RECEIPT)
             shipment.due_ns = None
             self._receive(shipment, record.external_id)
         if not shipment.open:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.domain.delivery_states import attempt_delay_ns
+from gateway.domain.retry import delay_ns
 from tests.fakes.webhook import Fault
 from tests.pipeline.outbox_bench import Bench, S
 
@@ -48,7 +48,7 @@ async def test_qm_01_id_and_bytes_are_constant_over_retries_and_time_is_of_the_a
         stamps = [int(request.headers["webhook-timestamp"]) for request in bench.main.requests]
         assert stamps == sorted(set(stamps))
         waits = [b - a for a, b in zip(bench.main.attempted_ns, bench.main.attempted_ns[1:], strict=False)]
-        assert waits == [attempt_delay_ns(FIRST, attempt) for attempt in (2, 3, 4)]
+        assert waits == [delay_ns(FIRST, attempt) for attempt in (2, 3, 4)]
         assert bench.main.bodies[FIRST] == {bench.main.requests[0].body}
         assert bench.state() == "confirmed"
 
