@@ -1,6 +1,6 @@
 """The start check: what stands on disk, read before anything is changed (`ledger.md` 3, start).
 
-The last segment is verified whole: header, every frame, salt, leaf, root, and the seal of its last frame. Earlier segments
+The last segment is verified whole by the one verifier (`gateway.ledger.verify`). Earlier segments
 stand behind it by the root in its header, computed from stored tiles. `gateway verify` and the scrub read everything.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from typing import Final, NamedTuple
 
 from gateway.adapters.segment_store.disk import Disk, opened, sync_data
@@ -16,22 +15,15 @@ from gateway.adapters.segment_store.layout import Layout, SegmentName
 from gateway.adapters.segment_store.tiles import TileFolder
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.errors import EvidenceRefused, LedgerDoubt
-from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
-from gateway.ledger.commit import replay_frame
-from gateway.ledger.crypto import verify_line
+from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.entry import SALT_SIZE
-from gateway.ledger.frame import Frame, frame_entries
-from gateway.ledger.merkle import Tree
-from gateway.ledger.note import VerifyKey, open_note, parse_note
-from gateway.ledger.segment import (
-    FILE_HEADER_SIZE,
-    SEGMENT_ENTRIES,
-    Damage,
-    PlacedFrame,
-    iterate_frames,
-    parse_file_header,
-    segment_of,
-)
+from gateway.ledger.frame import frame_entries, parse_frame, parse_frame_header
+from gateway.ledger.merkle import Tree, full_node
+from gateway.ledger.note import VerifyKey, parse_note
+from gateway.ledger.policy import Policy
+from gateway.ledger.segment import SEGMENT_ENTRIES, PlacedFrame, iterate_frames, segment_of
+from gateway.ledger.tile import TILE_WIDTH
+from gateway.ledger.verify import FileScan, LedgerVerifier, scan_file
 
 RootAt = Callable[[int], bytes | None]
 """Tree size → root that the frame ending there sealed; None when no frame ends there."""
@@ -108,22 +100,44 @@ class StartCheck:
     ) -> Found:
         segment = segment_of(names[-1].first)
         self._check_names(names, segment)
-        tree = Tree(segment, self._tiles.peaks(segment))
-        found = Found(tree, b"", b"", [], None, 0, tail, self._direct)
-        files = [name for name in names if name.first >= segment]
-        for name in files:
-            content = contents.get(name)
-            if content is None:
-                path = self._layout.segment(name)
-                last = name == names[-1]
-                content = self._read_last(name) if last else read_segment(path, packed=name.packed)
-            found = self._check_file(name, content, found, last=name == files[-1])
-        if found.tail is not None and tail is not None and found.tail is not tail:
-            raise LedgerDoubt(f"damaged: {found.tail.name.text} offset {found.tail.offset:,}", remedy=RESTORE)
+        start = Tree(segment, self._tiles.peaks(segment)) if segment else None
+        verifier = LedgerVerifier(policy=Policy(tuple(self._keys)), start=start)
+        leaves: list[bytes] = []
+        content, scan = b"", None
+        for name in [one for one in names if one.first >= segment]:
+            content = contents.get(name) or self._read(name, last=name == names[-1])
+            scan = scan_file(name.text, content)
+            verifier.add(scan)
+            leaves += [leaf for frame in scan.frames if not frame.text for leaf in frame.leaf_hashes]
+        assert scan is not None, "the last segment has a file"
+        self._judge(verifier)
+        assert verifier.tree is not None, "a tree is lost only with a finding"
+        found = _found(names[-1], content, scan, verifier.tree, leaves, tail)
         if tail is not None and tail.name.first != found.tree.size:
             raise _damage(names[-1], found.offset, found.tree.size, tail.name.first)
-        self._check_seal(names[-1], found)
-        return found
+        if tail is not None and found.tail is not tail:
+            raise _damage(names[-1], found.offset, found.tree.size, None)
+        return found._replace(direct=self._direct)
+
+    def _judge(self, verifier: LedgerVerifier) -> None:
+        """Raise what the one verifier found, in the words of a start."""
+        failures = verifier.finish().failures
+        if not self._keys:
+            failures = [one for one in failures if one.class_ != "signature"]
+        if verifier.origin not in {self._origin, ""}:
+            raise LedgerDoubt(
+                f"the files belong to the log {verifier.origin}, not to {self._origin}",
+                remedy="set ledger.path and ledger.origin to what belongs together",
+            )
+        if not failures:
+            return
+        first = failures[0]
+        if first.file and first.offset is not None and first.first is not None:
+            last = first.last if first.last is not None else first.first
+            raise LedgerDoubt(
+                f"damaged: {first.file} offset {first.offset:,}, records {first.first:,}..{last:,}", remedy=RESTORE
+            )
+        raise LedgerDoubt(f"damaged: {first.text}", remedy=RESTORE)
 
     def _check_names(self, names: list[SegmentName], segment: int) -> None:
         """Refuse a hole between segment files: each segment begins with a file of its own."""
@@ -135,62 +149,6 @@ class StartCheck:
                     f"{min(other for other in firsts if other > first) - 1:,}",
                     remedy=RESTORE,
                 )
-
-    def _check_file(self, name: SegmentName, content: bytes, found: Found, *, last: bool) -> Found:
-        tree = found.tree
-        self._check_header(name, content, tree)
-        level_1, note, end, tail = list(found.level_1), found.note, FILE_HEADER_SIZE, found.tail
-        frame: Frame | None = None
-        for item in iterate_frames(content):
-            if isinstance(item, Damage):
-                if not (item.torn and last):
-                    raise _damage(name, item.offset, tree.size, _next_first(content, item))
-                tail = Tail(name, item.offset, content[item.offset : item.offset + item.length], whole=False)
-                break
-            frame = self._check_frame(name, item, tree, level_1)
-            end, note = item.offset + item.length, frame.checkpoint
-        last_record = frame_entries(frame)[-1][SALT_SIZE:] if frame is not None else found.last
-        return Found(tree, note, last_record, level_1, name, end, tail, self._direct)
-
-    def _check_header(self, name: SegmentName, content: bytes, tree: Tree) -> None:
-        if name.first != tree.size:
-            raise _damage(name, 0, tree.size, name.first)
-        try:
-            header = parse_file_header(content)
-        except EvidenceRefused as error:
-            raise LedgerDoubt(f"damaged: {name.text} offset 0: {error.text}", remedy=RESTORE) from error
-        if header.first != name.first or header.root != tree.root():
-            raise LedgerDoubt(f"damaged: {name.text} offset 0: header does not continue the tree", remedy=RESTORE)
-        if header.origin_sha256 != sha256(self._origin.encode()).digest():
-            raise LedgerDoubt(
-                f"{name.text} belongs to another log than {self._origin}",
-                remedy="set ledger.path and ledger.origin to what belongs together",
-            )
-
-    def _check_frame(self, name: SegmentName, item: PlacedFrame, tree: Tree, level_1: list[bytes]) -> Frame:
-        frame = item.frame
-        if frame.first != tree.size:
-            raise _damage(name, item.offset, tree.size, max(frame.first, tree.size + 1))
-        try:
-            _, grown = replay_frame(tree, frame)
-            sealed = parse_checkpoint(parse_note(frame.checkpoint).text)
-        except EvidenceRefused as error:
-            raise _damage(name, item.offset, frame.first, frame.stop) from error
-        if sealed != Checkpoint(self._origin, tree.size, tree.root()):
-            raise _damage(name, item.offset, frame.first, frame.stop)
-        level_1.extend(grown.get(1, ()))
-        return frame
-
-    def _check_seal(self, name: SegmentName, found: Found) -> None:
-        if not self._keys:
-            return
-        try:
-            open_note(found.note, self._keys, verify_line)
-        except EvidenceRefused as error:
-            raise LedgerDoubt(
-                f"damaged: {name.text} offset {found.offset:,}: seal of size {found.tree.size:,}: {error.text}",
-                remedy="restore the seal key that belongs to this ledger, or this file from backup or mirror",
-            ) from error
 
     def _check_published(self, found: Found) -> None:
         """Refuse a ledger smaller than its own published checkpoint, or of another root at that size."""
@@ -214,6 +172,9 @@ class StartCheck:
                 remedy="bring the files back from mirror or backup; if there are none, an approver starts a new log",
             )
 
+    def _read(self, name: SegmentName, *, last: bool) -> bytes:
+        return self._read_last(name) if last else read_segment(self._layout.segment(name), packed=name.packed)
+
     def _read_last(self, name: SegmentName) -> bytes:
         """Return the bytes of the last file as the medium holds them."""
         path = self._layout.segment(name)
@@ -232,10 +193,22 @@ def _frameless(name: SegmentName, content: bytes) -> Tail | None:
     return Tail(name, 0, content, whole=True)
 
 
-def _next_first(content: bytes, damage: Damage) -> int | None:
-    """Return the first index of the whole frame behind a damage, None if there is none."""
-    following = next(iterate_frames(content, damage.offset + damage.length), None)
-    return following.frame.first if isinstance(following, PlacedFrame) else None
+def _found(
+    name: SegmentName, content: bytes, scan: FileScan, tree: Tree, leaves: list[bytes], tail: Tail | None
+) -> Found:
+    """Return the head that the last file with a whole frame stands for, and the torn tail behind it."""
+    frames = scan.frames
+    if frames[-1].torn:
+        torn = frames[-1]
+        cut = content[torn.offset : torn.offset + torn.length]
+        tail = Tail(name, torn.offset, cut, whole=False)
+        frames = frames[:-1]
+    last = parse_frame(content, frames[-1].offset)
+    end = frames[-1].offset + parse_frame_header(content, frames[-1].offset).length
+    record = frame_entries(last)[-1][SALT_SIZE:]
+    whole = len(leaves) - len(leaves) % TILE_WIDTH
+    level_1 = [full_node(leaves[at : at + TILE_WIDTH]) for at in range(0, whole, TILE_WIDTH)]
+    return Found(tree, last.checkpoint, record, level_1, name, end, tail, direct=True)
 
 
 def _damage(name: SegmentName, offset: int, first: int, stop: int | None) -> LedgerDoubt:

@@ -20,9 +20,10 @@ _SEGMENT_HEIGHT: Final = 16
 
 
 class TileFolder:
-    """The stored tiles of one ledger, and what stands in for those that are missing."""
+    """The stored tiles of one ledger, and what stands in for those that are missing; a reader keeps none."""
 
-    def __init__(self, disk: Disk, layout: Layout, leaves_of: LeavesOf) -> None:
+    def __init__(self, disk: Disk, layout: Layout, leaves_of: LeavesOf, *, keep: bool = True) -> None:
+        self._keep = keep
         self._disk = disk
         self._layout = layout
         self._leaves_of = leaves_of
@@ -47,11 +48,12 @@ class TileFolder:
         write_durably(self._disk, path, b"".join(hashes), FINISHED_MODE)
 
     def full(self, level: int, number: int) -> list[bytes]:
-        """Return the 256 hashes of a full tile of level ≥ 1, making and storing it again when it is missing."""
+        """Return the 256 hashes of a full tile of level ≥ 1; a missing one is made again, and stored if tiles are kept."""
         hashes = self.stored(level, number)
         if hashes is None:
             hashes = self.made(level, number)
-            self.write(level, number, hashes)
+            if self._keep:
+                self.write(level, number, hashes)
         return hashes
 
     def made(self, level: int, number: int) -> list[bytes]:

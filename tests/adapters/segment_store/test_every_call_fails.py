@@ -57,7 +57,7 @@ def script(path, disk, world):
         tree = head.tree
         for number in range(3):
             tree = commit(
-                store, tree, [reading(10 * number + 1), reading(10 * number + 2)], world, [b"side %d" % number]
+                store, tree, [reading(2 * number + 1), reading(2 * number + 2)], world, [b"side %d" % number]
             )
             publish(store, tree, world)
         tree = commit(store, tree, [gateway("stop")], world)

@@ -1,0 +1,87 @@
+"""`gateway verify` of a ledger folder: files in, the one verifier, a result out; large ledgers on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+from gateway.adapters.segment_store.folder import LedgerFolder
+from gateway.adapters.segment_store.layout import Layout, SegmentName
+from gateway.adapters.segment_store.unpacked import read_segment
+from gateway.errors import Unavailable
+from gateway.ledger.merkle import Tree
+from gateway.ledger.policy import Policy
+from gateway.ledger.segment import segment_of
+from gateway.ledger.verify import FileScan, LedgerVerifier, Result, scan_file
+
+PARALLEL_FROM: Final = 6
+"""With fewer files the start of a second process costs more than it saves."""
+
+
+def verify_folder(
+    root: Path,
+    *,
+    policy: Policy | None = None,
+    first: int = 0,
+    stop: int | None = None,
+    all_seals: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Verify the files that hold ``first <= index < stop``; whole segments, all of them when neither is given.
+
+    Takes no lock, so it runs beside the gateway. ``progress`` is called with (files done, files in all). Raises
+    `Unavailable` (69) when there is no ledger.
+    """
+    layout = Layout(root)
+    if not layout.seg.is_dir():
+        raise Unavailable(f"{root} is no ledger folder: it has no seg/", remedy="name the folder that holds seg/")
+    names = [
+        name for name in layout.segments() if name.first >= segment_of(first) and (stop is None or name.first < stop)
+    ]
+    whole = stop is None
+    start = _tree_before(root, segment_of(first)) if segment_of(first) else None
+    verifier = LedgerVerifier(
+        published=_published(layout) if whole else None, policy=policy, all_seals=all_seals, start=start
+    )
+    for done, scan in enumerate(_scans(layout, names), start=1):
+        verifier.add(scan)
+        if progress is not None:
+            progress(done, len(names))
+    return verifier.finish()
+
+
+def _scans(layout: Layout, names: list[SegmentName]) -> Iterator[FileScan]:
+    cores = os.cpu_count() or 1
+    paths = [(layout.segment(name), name) for name in names]
+    if len(names) < PARALLEL_FROM or cores == 1:
+        yield from (_scan(path, name) for path, name in paths)
+        return
+    with ProcessPoolExecutor(cores, mp_context=get_context("forkserver")) as pool:
+        waiting: deque[Future[FileScan]] = deque()
+        for path, name in paths:
+            waiting.append(pool.submit(_scan, path, name))
+            if len(waiting) > cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _scan(path: Path, name: SegmentName) -> FileScan:
+    return scan_file(name.text, read_segment(path, packed=name.packed))
+
+
+def _published(layout: Layout) -> bytes | None:
+    try:
+        return layout.checkpoint.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _tree_before(root: Path, size: int) -> Tree:
+    """Return the tree before a segment from stored tiles; those that miss are made in memory from the files before."""
+    return Tree(size, LedgerFolder(root).tiles.peaks(size))
