@@ -1,19 +1,16 @@
-"""Life of one delivery of one event to one sink: the table of `deviations.md` section 5, its retry delays, JSON pointers.
+"""States of one delivery: one total table of state x event (`deviations.md` 5). In flight is no state.
 
-In flight is not a state: a crash returns to the row before.
+2xx is transport only: confirmed means that the receiver named its record.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from hashlib import sha256
-from typing import Any, Final, NamedTuple
-
-_S: Final = 1_000_000_000
+from typing import Final
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands; ``waiting`` after an attempt that may be tried again, ``held`` while its sink is stopped."""
+    """Where one event stands on its way to one sink; PREPARED and WAITING share a row of the page."""
 
     PREPARED = "prepared"
     WAITING = "waiting"
@@ -24,150 +21,101 @@ class DeliveryState(StrEnum):
 
 
 class DeliveryEvent(StrEnum):
-    """What can happen to it: eight answers and acts of the world, and a person's ``replay``."""
+    """What an attempt, the receiver, time or a person says."""
 
-    ACCEPTED = "accepted"
+    OK = "2xx"
+    OK_RECORD = "2xx + record id"
+    DUPLICATE = "409"
+    LATER = "408, 425, 429, 5xx, network, TLS, timeout"
+    REFUSED = "3xx, other 4xx"
+    GONE = "410"
+    EXHAUSTED = "75 h over"
+    RECEIPT = "receipt by callback or poll"
+    REPLAY = "hook replay"
+
+
+class Verdict(StrEnum):
+    """One cell of the table."""
+
+    NONE = "="
+    TRANSPORTED = "transported"
+    LOOK_UP = "transported, look up id"
     CONFIRMED = "confirmed"
-    CONFLICT = "conflict"
-    RETRY = "retry"
-    REFUSED = "refused"
-    GONE = "gone"
-    EXHAUSTED = "exhausted"
-    RECEIPT = "receipt"
-    REPLAY = "replay"
-
-
-class DeliveryAct(StrEnum):
-    """What follows a step: nothing, one more attempt now, look the record id up, or a refusal with its code."""
-
-    NOTHING = ""
-    ATTEMPT = "attempt"
-    LOOK_UP = "look_up"
-    COMPARE = "compare"
+    WAITING = "waiting"
+    DEAD = "dead"
+    EXHAUSTED = "dead (exhausted)"
+    HELD = "held"
+    ATTEMPT = "attempt now"
+    SAME_RECORD = "= but another record id is HOOK-07"
     HOOK_06 = "HOOK-06"
     HOOK_08 = "HOOK-08"
 
 
-class DeliveryStep(NamedTuple):
-    """The state after an event, and what follows."""
+REFUSALS: Final = frozenset({Verdict.HOOK_06, Verdict.HOOK_08})
 
-    state: DeliveryState
-    act: DeliveryAct = DeliveryAct.NOTHING
+TEXTS: Final[dict[str, str]] = {
+    "HOOK-06": "{id} is confirmed as {record}; use --to SINK for a copy",
+    "HOOK-07": "QMS gave {a}, now {b} for one deviation: a person must decide",
+    "HOOK-08": "{s} stopped (410 at {time}): enable it with gateway hook test {s} --enable",
+}
 
-
-_State, _Event, _Act = DeliveryState, DeliveryEvent, DeliveryAct
-
-
-def _open_row(state: DeliveryState) -> dict[DeliveryEvent, DeliveryStep]:
-    return {
-        _Event.ACCEPTED: DeliveryStep(_State.TRANSPORTED),
-        _Event.CONFIRMED: DeliveryStep(_State.CONFIRMED),
-        _Event.CONFLICT: DeliveryStep(_State.TRANSPORTED, _Act.LOOK_UP),
-        _Event.RETRY: DeliveryStep(_State.WAITING),
-        _Event.REFUSED: DeliveryStep(_State.DEAD),
-        _Event.GONE: DeliveryStep(_State.HELD),
-        _Event.EXHAUSTED: DeliveryStep(_State.DEAD),
-        _Event.RECEIPT: DeliveryStep(_State.CONFIRMED),
-        _Event.REPLAY: DeliveryStep(state, _Act.ATTEMPT),
-    }
+_EVENTS: Final = tuple(DeliveryEvent)
+_V = Verdict
 
 
-def _row(state: DeliveryState, **changed: DeliveryStep) -> dict[DeliveryEvent, DeliveryStep]:
-    return {event: changed.get(event.value, DeliveryStep(state)) for event in DeliveryEvent}
+def _row(*verdicts: Verdict) -> dict[DeliveryEvent, Verdict]:
+    return dict(zip(_EVENTS, verdicts, strict=True))
 
 
-DELIVERY_TABLE: Final[dict[DeliveryState, dict[DeliveryEvent, DeliveryStep]]] = {
-    _State.PREPARED: _open_row(_State.PREPARED),
-    _State.WAITING: _open_row(_State.WAITING),
-    _State.HELD: _row(
-        _State.HELD,
-        accepted=DeliveryStep(_State.TRANSPORTED),
-        confirmed=DeliveryStep(_State.CONFIRMED),
-        conflict=DeliveryStep(_State.TRANSPORTED, _Act.LOOK_UP),
-        receipt=DeliveryStep(_State.CONFIRMED),
-        replay=DeliveryStep(_State.HELD, _Act.HOOK_08),
+_ON_ITS_WAY = _row(
+    _V.TRANSPORTED, _V.CONFIRMED, _V.LOOK_UP, _V.WAITING, _V.DEAD, _V.HELD, _V.EXHAUSTED, _V.CONFIRMED, _V.ATTEMPT
+)
+
+TABLE: Final[dict[DeliveryState, dict[DeliveryEvent, Verdict]]] = {
+    DeliveryState.PREPARED: _ON_ITS_WAY,
+    DeliveryState.WAITING: _ON_ITS_WAY,
+    DeliveryState.HELD: _row(
+        _V.TRANSPORTED, _V.CONFIRMED, _V.TRANSPORTED, _V.NONE, _V.NONE, _V.NONE, _V.NONE, _V.CONFIRMED, _V.HOOK_08
     ),
-    _State.DEAD: _row(
-        _State.DEAD,
-        accepted=DeliveryStep(_State.TRANSPORTED),
-        confirmed=DeliveryStep(_State.CONFIRMED),
-        conflict=DeliveryStep(_State.TRANSPORTED, _Act.LOOK_UP),
-        gone=DeliveryStep(_State.HELD),
-        receipt=DeliveryStep(_State.CONFIRMED),
-        replay=DeliveryStep(_State.DEAD, _Act.ATTEMPT),
+    DeliveryState.DEAD: _row(
+        _V.TRANSPORTED, _V.CONFIRMED, _V.TRANSPORTED, _V.DEAD, _V.DEAD, _V.HELD, _V.NONE, _V.CONFIRMED, _V.ATTEMPT
     ),
-    _State.TRANSPORTED: _row(
-        _State.TRANSPORTED,
-        confirmed=DeliveryStep(_State.CONFIRMED),
-        receipt=DeliveryStep(_State.CONFIRMED),
-        replay=DeliveryStep(_State.TRANSPORTED, _Act.ATTEMPT),
+    DeliveryState.TRANSPORTED: _row(
+        _V.NONE, _V.CONFIRMED, _V.NONE, _V.NONE, _V.NONE, _V.NONE, _V.NONE, _V.CONFIRMED, _V.ATTEMPT
     ),
-    _State.CONFIRMED: _row(
-        _State.CONFIRMED,
-        confirmed=DeliveryStep(_State.CONFIRMED, _Act.COMPARE),
-        receipt=DeliveryStep(_State.CONFIRMED, _Act.COMPARE),
-        replay=DeliveryStep(_State.CONFIRMED, _Act.HOOK_06),
+    DeliveryState.CONFIRMED: _row(
+        _V.NONE, _V.SAME_RECORD, _V.NONE, _V.NONE, _V.NONE, _V.NONE, _V.NONE, _V.SAME_RECORD, _V.HOOK_06
     ),
 }
-"""State × event, total. ``COMPARE``: another record id than before is HOOK-07, both are kept."""
+
+GOES_TO: Final[dict[Verdict, DeliveryState]] = {
+    Verdict.TRANSPORTED: DeliveryState.TRANSPORTED,
+    Verdict.LOOK_UP: DeliveryState.TRANSPORTED,
+    Verdict.CONFIRMED: DeliveryState.CONFIRMED,
+    Verdict.WAITING: DeliveryState.WAITING,
+    Verdict.DEAD: DeliveryState.DEAD,
+    Verdict.EXHAUSTED: DeliveryState.DEAD,
+    Verdict.HELD: DeliveryState.HELD,
+}
+
+_RETRY_STATUS: Final = frozenset({408, 425, 429})
+_OK_FROM, _REDIRECT_FROM, _SERVER_FROM = 200, 300, 500
+_CONFLICT, _GONE = 409, 410
 
 
-def step_delivery(state: DeliveryState, event: DeliveryEvent) -> DeliveryStep:
-    """Return what an event does to a delivery in a state."""
-    return DELIVERY_TABLE[state][event]
+def answer_event(http_status: int | None, record_id: str | None) -> DeliveryEvent:
+    """Return what an answer means; ``http_status`` None: no answer (network, TLS, timeout)."""
+    if http_status is None or http_status in _RETRY_STATUS or http_status >= _SERVER_FROM:
+        return DeliveryEvent.LATER
+    if http_status == _CONFLICT:
+        return DeliveryEvent.DUPLICATE
+    if http_status == _GONE:
+        return DeliveryEvent.GONE
+    if _OK_FROM <= http_status < _REDIRECT_FROM:
+        return DeliveryEvent.OK if record_id is None else DeliveryEvent.OK_RECORD
+    return DeliveryEvent.REFUSED
 
 
-_DELAYS_S: Final = (0, 5, 30, 120, 300, 900, 1_800, 3_600)
-RETRY_AFTER_NS_MAX: Final = 3_600 * _S
-EXHAUSTED_NS: Final = 75 * 3_600 * _S
-"""Waiting in all after which a delivery is dead (exhausted)."""
-
-
-def attempt_delay_ns(event_id: str, attempt: int) -> int:
-    """Return the delay before attempt 1, 2, … in ns: the table's, × (0.9 + 0.2 u), u from SHA-256(`id:attempt`)."""
-    assert attempt > 0
-    base_ns = _DELAYS_S[min(attempt, len(_DELAYS_S)) - 1] * _S
-    drawn = int.from_bytes(sha256(f"{event_id}:{attempt}".encode()).digest()[:4])
-    return base_ns * (9 * 2**32 + 2 * drawn) // (10 * 2**32)
-
-
-def next_wait_ns(event_id: str, attempt: int, waited_ns: int, retry_after_s: float | None) -> int:
-    """Return how long to wait after attempt ``attempt`` failed; it ends at exhaustion if that comes first.
-
-    ``waited_ns`` is the sum of the waits so far; `Retry-After` only lengthens, by at most one hour in all.
-    """
-    wait_ns = attempt_delay_ns(event_id, attempt + 1)
-    if retry_after_s is not None:
-        wait_ns = max(wait_ns, min(int(retry_after_s * _S), RETRY_AFTER_NS_MAX))
-    return min(wait_ns, EXHAUSTED_NS - waited_ns)
-
-
-_RETRIED: Final = frozenset({408, 425, 429})
-_OK: Final = range(200, 300)
-_SERVER_ERRORS: Final = range(500, 600)
-_CONFLICT: Final = 409
-_GONE: Final = 410
-
-
-def judge_status(status: int | None, record_id: str | None) -> DeliveryEvent:
-    """Return what an answer means; ``status`` None is no answer (network, TLS, timeout)."""
-    if status is None or status in _RETRIED or status in _SERVER_ERRORS:
-        return DeliveryEvent.RETRY
-    if status in _OK:
-        return DeliveryEvent.ACCEPTED if record_id is None else DeliveryEvent.CONFIRMED
-    if status == _CONFLICT:
-        return DeliveryEvent.CONFLICT
-    return DeliveryEvent.GONE if status == _GONE else DeliveryEvent.REFUSED
-
-
-def resolve_pointer(document: Any, pointer: str) -> Any:
-    """Return what a JSON pointer (RFC 6901) names, None where it names nothing; never raises for the document."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, dict):
-            document = document.get(key)
-        elif isinstance(document, list):
-            document = document[int(key)] if key.isdecimal() and int(key) < len(document) else None
-        else:
-            return None
-    return document
+def next_delivery_state(state: DeliveryState, event: DeliveryEvent) -> DeliveryState:
+    """Return the state after an event; a cell that names no state leaves it."""
+    return GOES_TO.get(TABLE[state][event], state)
