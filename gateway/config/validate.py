@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -37,6 +37,14 @@ def validate(file: YamlFile, model: type[M], tree: Any = None) -> M | None:
     if not isinstance(tree, dict):
         file.findings.append(finding("SCH-03", file.place(()), "", f"{shown(tree)} is not a block of keys"))
         return None
+    empty = [path for path, value in _leaves(tree, ()) if value is None]
+    for path in empty:
+        at = _path_in(tree, path, file)
+        file.findings.append(
+            finding("SCH-03", file.key_place(at), dotted(at), "nothing is not a value: give one or leave the key out")
+        )
+    if empty:
+        return None
     newer = _newer_format(file, tree, model)
     if newer is not None:
         file.findings.append(newer)
@@ -52,6 +60,18 @@ def validate(file: YamlFile, model: type[M], tree: Any = None) -> M | None:
                 seen.add(key)
                 file.findings.append(found)
         return None
+
+
+def _leaves(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield every scalar with its path: a key without a value must not pass for its default."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _leaves(value, (*path, key))
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _leaves(value, (*path, index))
+    else:
+        yield path, tree
 
 
 def _newer_format(file: YamlFile, tree: Mapping[str, Any], model: type[BaseModel]) -> Finding | None:

@@ -1,0 +1,41 @@
+"""`gateway check`: understand every configuration file, or say where not; then ask the machine (`profiles.md` 4)."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+_EXAMPLES = """\b
+Examples:
+  gateway check
+  gateway check --config /etc/gateway --offline --deny-warnings
+"""
+
+
+@click.command("check", epilog=_EXAMPLES)
+@click.option("--config", "config_dir", type=click.Path(path_type=Path, file_okay=False), help="Configuration folder.")
+@click.option("--offline", is_flag=True, help="Files alone: ask neither machine nor network.")
+@click.option("--deny-warnings", is_flag=True, help="A warning ends with 78, for pipelines.")
+@click.option("--json", "as_json", is_flag=True, help="One object of format check/1.")
+def check(config_dir: Path | None, *, offline: bool, deny_warnings: bool, as_json: bool) -> None:
+    """Understand every configuration file, or say where not."""
+    from gateway.adapters.system_clock import OsClock
+    from gateway.cli.place import config_folder, profiles_folder
+    from gateway.config.check import format_report, report, to_json
+    from gateway.config.environment import run_checks
+    from gateway.config.load import load
+    from gateway.config.machine_checks import machine_checks, utc_of
+
+    folder = config_folder(config_dir)
+    now = utc_of(OsClock().now().wall_ns)
+    loaded = load(folder, profiles_folder(folder), today=now.date())
+    results = () if offline else asyncio.run(run_checks(machine_checks(loaded, folder, now)))
+    checked = report(loaded, results, deny_warnings=deny_warnings)
+    if as_json:
+        click.echo(to_json(checked).decode())
+    else:
+        click.echo(format_report(loaded, checked, offline=offline))
+    sys.exit(checked.exit)
