@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.domain.sample import Sample
 from gateway.ledger.commit import PlannedFrame
 from gateway.ledger.merkle import Tree
+from gateway.ledger.proof import NodeReader
 from gateway.ledger.records import ClockStep, Record
 
 
@@ -193,6 +194,10 @@ class LedgerStore(Protocol):
 
     def prove(self, index: int, size: int) -> list[bytes]:
         """Return the inclusion proof of ``index`` in the tree of ``size`` (a frame's end), leaf to root."""
+        ...
+
+    def nodes(self, size: int) -> NodeReader:
+        """Return a reader of the nodes of the tree of ``size`` (a frame's end), checked against its sealed root."""
         ...
 
     def publish(self, note: bytes, size: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from gateway.adapters.telemetry import Figure, Telemetry
 from gateway.domain.plan import Plan
-from gateway.pipeline.clock_watch import ClockWatch
+from gateway.pipeline.clock_watch import ClockRecorder
 from gateway.pipeline.committer import Committer
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.stamp import Stamper
@@ -25,7 +25,7 @@ class Health:
         plan: Plan,
         committer: Committer,
         intake: Intake,
-        watch: ClockWatch,
+        clocks: ClockRecorder,
         stamp: Stamper,
         clock: SystemClock,
         version: str,
@@ -33,7 +33,7 @@ class Health:
         self._plan = plan
         self._committer = committer
         self._intake = intake
-        self._watch = watch
+        self._clocks = clocks
         self._stamp = stamp
         self._clock = clock
         self._version = version
@@ -94,7 +94,7 @@ class Health:
             "configuration": self._plan.config,
             "development": self._plan.dev,
             "ledger": {"size": self._committer.size, "root": self._committer.root.hex()},
-            "clock": {"state": self._stamp.clock_state, "bound_ns": self._watch.bound_ns},
+            "clock": {"state": self._stamp.clock_state, "bound_ns": self._clocks.bound_ns},
             "gaps_open": self._intake.gaps_open,
             "samples": dict(figures.samples),
             "readings": dict(figures.readings),
@@ -121,7 +121,7 @@ class Health:
         yield one("halted", "1 after doubt in the ledger", float(committer.halted is not None))
         yield one("ledger_entries", "Committed entries", float(committer.size))
         yield one("clock_synchronised", "1 while our clock is synchronised", float(self._stamp.clock_state == "synced"))
-        bound_ns = self._watch.bound_ns
+        bound_ns = self._clocks.bound_ns
         yield one(
             "clock_error_bound_seconds",
             "Bound of our clock's error",

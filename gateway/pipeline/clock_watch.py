@@ -41,26 +41,15 @@ class ClockLimits(Struct, frozen=True, kw_only=True):
     step_ns_max: int = 50_000_000
 
 
-class ClockWatch:
-    """Writes `clock` records and moves the stamper on. ``on_step`` is told the size of a step in ns."""
+class ClockRecorder:
+    """Makes `clock` records and moves the stamper on."""
 
-    def __init__(
-        self,
-        clock: SystemClock,
-        stamp: Stamper,
-        journal: Journal,
-        zone: Zone,
-        limits: ClockLimits,
-        on_step: Callable[[int], None] | None = None,
-    ) -> None:
+    def __init__(self, clock: SystemClock, stamp: Stamper, zone: Zone, limits: ClockLimits) -> None:
         self._clock = clock
         self._stamp = stamp
-        self._journal = journal
         self._zone = zone
-        self._limits = limits
-        self._on_step = on_step
-        self._seen: Moment = clock.now()
-        self._recorded_ns = 0
+        self.limits = limits
+        self.recorded_ns = 0
         self.bound_ns: int | None = None
 
     def record(self, trigger: Trigger, step: ClockStep | None = None) -> Clock:
@@ -68,7 +57,7 @@ class ClockWatch:
         now, report = self._clock.now(), self._clock.report()
         self._stamp.clock_number += 1
         self._stamp.clock_state = self.judge(report)
-        self._recorded_ns, self.bound_ns = now.monotonic_ns, report.bound_ns
+        self.recorded_ns, self.bound_ns = now.monotonic_ns, report.bound_ns
         return Clock(
             **self._stamp(at_ns=now.wall_ns, boot_ns=now.boot_ns),
             trigger=trigger,
@@ -88,9 +77,28 @@ class ClockWatch:
         """Return synced, doubt (bound over `error_ms_max` or not stated) or unsynced."""
         if not report.synchronised:
             return "unsynced"
-        if report.bound_ns is None or report.bound_ns > self._limits.error_ns_max:
+        if report.bound_ns is None or report.bound_ns > self.limits.error_ns_max:
             return "doubt"
         return "synced"
+
+
+class ClockWatch:
+    """Looks each second and records what changed; ``on_step`` is told the size of a step in ns."""
+
+    def __init__(
+        self,
+        clock: SystemClock,
+        stamp: Stamper,
+        recorder: ClockRecorder,
+        journal: Journal,
+        on_step: Callable[[int], None] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._stamp = stamp
+        self._recorder = recorder
+        self._journal = journal
+        self._on_step = on_step
+        self._seen: Moment = clock.now()
 
     async def run(self) -> None:
         """Look each second until cancelled."""
@@ -103,17 +111,17 @@ class ClockWatch:
         before, now = self._seen, self._clock.now()
         self._seen = now
         size_ns = (now.wall_ns - before.wall_ns) - (now.raw_ns - before.raw_ns)
-        if abs(size_ns) > self._limits.step_ns_max:
+        if abs(size_ns) > self._recorder.limits.step_ns_max:
             step = ClockStep(before_ns=now.wall_ns - size_ns, after_ns=now.wall_ns, size_ns=size_ns)
-            self._journal.append([self.record("step", step)])
+            self._journal.append([self._recorder.record("step", step)])
             if self._on_step is not None:
                 self._on_step(size_ns)
             return
         was = self._stamp.clock_state
-        if now.monotonic_ns - self._recorded_ns >= MINUTE_NS:
-            self._journal.append([self.record("minute")])
-        elif (now_is := self.judge(self._clock.report())) != was:
-            self._journal.append([self.record("sync_back" if now_is == "synced" else "sync_lost")])
+        if now.monotonic_ns - self._recorder.recorded_ns >= MINUTE_NS:
+            self._journal.append([self._recorder.record("minute")])
+        elif (now_is := self._recorder.judge(self._clock.report())) != was:
+            self._journal.append([self._recorder.record("sync_back" if now_is == "synced" else "sync_lost")])
 
 
 def _source(name: str) -> Literal["chrony", "ptp", "adjtimex", "none"]:

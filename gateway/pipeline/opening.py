@@ -5,19 +5,19 @@ A log begins clock, gateway `genesis`, keys; a start clock, gateway `start`; a l
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET, structs
 
 from gateway.domain.plan import CalibrationEntry, Plan, SignalPlan
+from gateway.ledger.keys import endorse, endorsed_text
+from gateway.ledger.note import Sign, VerifyKey, format_vkey
 from gateway.ledger.records import (
     Build,
     Calibration,
     Clock,
     Config,
-    Endorsement,
     Gateway,
     Key,
     Record,
@@ -29,20 +29,19 @@ from gateway.pipeline.standing import Standing
 
 
 def genesis(
-    clock: Clock, stamp: Stamper, *, gateway: str, build: Build, origin: str, vkey: str, sign: Callable[[bytes], bytes]
+    clock: Clock, stamp: Stamper, *, gateway: str, build: Build, origin: str, key: VerifyKey, sign: Sign
 ) -> list[Record]:
     """Return the first records of a log; the seal key endorses itself (`ledger.md` 4, rotation text)."""
-    text = f"gateway-key/v1\n{origin}\nintroduced\nseal\n{vkey}\n0\n-\n".encode()
-    key = Key(
+    introduced = Key(
         **stamp(),
         event="introduced",
         purpose="seal",
-        key=vkey,
+        key=format_vkey(key),
         from_size=0,
-        endorsed=[Endorsement(key=vkey.rsplit("+", 1)[0], sig=base64.b64encode(sign(text)).decode())],
+        endorsed=[endorse(endorsed_text(origin, "introduced", "seal", format_vkey(key), 0, UNSET), key, sign)],
     )
     born = Gateway(**stamp(), event="genesis", gateway=gateway, run=stamp.run, build=build, origin=origin)
-    return [clock, born, key]
+    return [clock, born, introduced]
 
 
 def start(
@@ -87,14 +86,18 @@ def carry(standing: Standing, stamp: Stamper, gateway: str) -> Gateway:
     )
 
 
-def effective(plan: Plan, files: Mapping[str, bytes], stamp: Stamper, standing: Standing) -> list[Record]:
-    """Return the records of a configuration coming into force; none if it is the one in force already."""
+def effective(
+    plan: Plan, files: Mapping[str, bytes], stamp: Stamper, standing: Standing
+) -> tuple[list[Record], list[bytes]]:
+    """Return the records of a configuration coming into force, and their side objects; none if it is in force already."""
     if standing.config == plan.config:
-        return []
+        return [], []
     records: list[Record] = []
+    side_objects: list[bytes] = []
     for path, content in sorted(files.items()):
         kept, side = format_content(content)
-        assert side is None, "configuration files are at most 256 kB and split by the loader"
+        if side is not None:
+            side_objects.append(side)
         records.append(Config(**stamp(), event="file", change_set=plan.change_set, path=path, content=kept))
     head = stamp()
     records.append(
@@ -115,7 +118,7 @@ def effective(plan: Plan, files: Mapping[str, bytes], stamp: Stamper, standing: 
         for signal in plan.signals.values()
         if signal.calibration is not None
     ]
-    return records
+    return records, side_objects
 
 
 def _signal(signal: SignalPlan, config: str, stamp: Stamper, event: Any) -> Signal:

@@ -8,7 +8,7 @@ import pytest
 from gateway.domain.plan import Plan, SignalPlan, ValidWhen
 from gateway.domain.sample import Payload, Provenance, Raw, Sample
 from gateway.ledger.records import Clock, Content, Gap, Gateway, Quarantine, Reading, format_record, parse_record
-from gateway.pipeline.clock_watch import ClockLimits, ClockWatch
+from gateway.pipeline.clock_watch import ClockLimits, ClockRecorder, ClockWatch
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.opening import carry
 from gateway.pipeline.stamp import Stamper
@@ -305,8 +305,9 @@ class Utc:
 def test_di_06_a_step_of_our_clock_is_a_record(stepped_ns, recorded):
     clock, journal, steps = StillClock(), Notebook(), []
     stamp = Stamper(clock, dev=False, run=1, clock_number=4)
-    watch = ClockWatch(clock, stamp, journal, Utc(), ClockLimits(), steps.append)
-    first = watch.record("start")
+    recorder = ClockRecorder(clock, stamp, Utc(), ClockLimits())
+    watch = ClockWatch(clock, stamp, recorder, journal, steps.append)
+    first = recorder.record("start")
     assert (first.clock, first.state, first.bound_ns) == (5, "synced", 1_000_000)
     clock.advance(1_000_000_000)
     watch.look()
@@ -325,8 +326,9 @@ def test_di_06_a_step_of_our_clock_is_a_record(stepped_ns, recorded):
 def test_di_06_lost_synchronisation_and_minutes_are_records():
     clock, journal = StillClock(), Notebook()
     stamp = Stamper(clock, dev=False, run=1, clock_number=0)
-    watch = ClockWatch(clock, stamp, journal, Utc(), ClockLimits())
-    watch.record("start")
+    recorder = ClockRecorder(clock, stamp, Utc(), ClockLimits())
+    watch = ClockWatch(clock, stamp, recorder, journal)
+    recorder.record("start")
     clock.answer = msgspec.structs.replace(clock.answer, synchronised=False)
     clock.advance(1_000_000_000)
     watch.look()

@@ -1,0 +1,235 @@
+"""Bundles: gathers what belongs to a batch or an excursion out of the ledger and has it built, verified and packed.
+
+Blocking: call it in a thread. A bundle ends at a sealed head and discloses only what its subject used (`ledger.md` 5).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from gateway.domain.membership import Membership, places_of
+from gateway.domain.plan import Plan
+from gateway.domain.times import format_time
+from gateway.errors import LedgerDoubt
+from gateway.ledger.bundle import BundleRequest, Subject, build_bundle
+from gateway.ledger.policy import Policy
+from gateway.ledger.records import (
+    Calibration,
+    Clock,
+    Config,
+    Gap,
+    Gateway,
+    Key,
+    Quarantine,
+    Reading,
+    Record,
+    Signal,
+    parse_record,
+)
+from gateway.ledger.verify import verify_bundle
+from gateway.ports import LedgerStore
+
+SECOND_NS = 1_000_000_000
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+"""Members bear no time of ours: equal members give equal archives."""
+
+
+class Finder(Protocol):
+    """The index, as far as bundles ask it; every answer is complete up to ``size`` or an error."""
+
+    def span(self, signal: str, from_ns: int, to_ns: int, size: int) -> tuple[int, int] | None:
+        """Return the first and last index of a signal's readings with effective time in ``[from_ns, to_ns)``."""
+        ...
+
+    def linked(self, what: str, key: str, size: int) -> Sequence[int]:
+        """Return the indexes of all records that name a batch, excursion, deviation."""
+        ...
+
+    def of_kind(self, kind: str, size: int) -> Sequence[int]:
+        """Return the indexes of all records of a kind that is no reading."""
+        ...
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """A stretch of effective time on some signals."""
+
+    signals: frozenset[str]
+    from_ns: int
+    to_ns: int
+
+
+class BundleSubject(Struct, frozen=True, kw_only=True):
+    """What to gather: windows of readings, and names whose records belong to it."""
+
+    kind: str
+    id: str
+    scope: str = "site"
+    windows: tuple[Window, ...]
+    names: tuple[tuple[str, str], ...]
+    intervals: tuple[dict[str, Any], ...] = ()
+
+
+class BundleBuilder:
+    """Builds bundles from the store up to a sealed head."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        finder: Callable[[], Finder],
+        policy: Policy,
+        build: Mapping[str, str],
+        verifier: bytes,
+    ) -> None:
+        self._store = store
+        self._finder = finder
+        self._policy = policy
+        self._build = dict(build)
+        self._verifier = verifier
+
+    def build(self, subject: BundleSubject, size: int, note: bytes, made_ns: int) -> bytes:
+        """Return the zip of a bundle that ends at ``size``; raise `LedgerDoubt` if it does not verify."""
+        entries = self._gather(subject, size)
+        gaps = [index for index, entry in entries if _is_gap(entry)]
+        request = BundleRequest(
+            subject=Subject(kind=subject.kind, id=subject.id),
+            scope=subject.scope,
+            made_ns=made_ns,
+            entries=entries,
+            note=note,
+            policy=self._policy,
+            intervals=list(subject.intervals),
+            gaps=gaps,
+            build=self._build,
+            extra={"verify.py": self._verifier},
+        )
+        members = build_bundle(request, self._store.nodes(size))
+        result = verify_bundle(members)
+        if result.exit_code:
+            raise LedgerDoubt(
+                f"the bundle of {subject.kind} {subject.id} does not verify: {result.last_line}",
+                remedy="keep the ledger as it is and run gateway verify on it",
+            )
+        return pack(members)
+
+    def _gather(self, subject: BundleSubject, size: int) -> list[tuple[int, bytes]]:
+        finder = self._finder()
+        wanted: set[int] = set()
+        for what, key in subject.names:
+            wanted.update(finder.linked(what, key, size))
+        hulls = self._hulls(subject, finder, size)
+        signals = frozenset(hulls)
+        for kind in ("key", "config", "signal", "calibration"):
+            wanted.update(finder.of_kind(kind, size))
+        ranges = _merged((first, last + 1) for first, last in hulls.values())
+        found: dict[int, bytes] = {}
+        for first, stop in ranges:
+            for index, salt, content in self._store.read(first, stop):
+                record = parse_record(content)
+                if _belongs(record, index, hulls, signals):
+                    found[index] = salt + content
+        for index in sorted(wanted - found.keys()):
+            for _, salt, content in self._store.read(index, index + 1):
+                if _explains(parse_record(content), signals):
+                    found[index] = salt + content
+        return sorted(found.items())
+
+    def _hulls(self, subject: BundleSubject, finder: Finder, size: int) -> dict[str, tuple[int, int]]:
+        """Return for each signal the first and last index: between them no reading is left out, so `n` has no hole."""
+        hulls: dict[str, tuple[int, int]] = {}
+        for window in subject.windows:
+            for signal in window.signals:
+                span = finder.span(signal, window.from_ns, window.to_ns, size)
+                if span is not None:
+                    known = hulls.get(signal, span)
+                    hulls[signal] = (min(known[0], span[0]), max(known[1], span[1]))
+        return hulls
+
+
+def batch_subject(
+    batch: str, memberships: Sequence[Membership], plan: Plan, names: Iterable[tuple[str, str]], now_ns: int
+) -> BundleSubject:
+    """Return what belongs to a batch: its intervals with rolls on equipment and rooms, its records and their consequences."""
+    windows = [
+        Window(
+            signals=frozenset(s.id for s in plan.signals.values() if _serves(s.node, s.room, m, plan)),
+            from_ns=m.from_ns - m.pre_roll_s * SECOND_NS,
+            to_ns=(now_ns if m.to_ns is None else m.to_ns) + m.post_roll_s * SECOND_NS,
+        )
+        for m in memberships
+        if not m.withdrawn
+    ]
+    intervals = [
+        {
+            "node": m.node,
+            "use": m.use,
+            "from": format_time(m.from_ns),
+            **({"to": format_time(m.to_ns)} if m.to_ns is not None else {}),
+        }
+        for m in memberships
+    ]
+    return BundleSubject(
+        kind="batch",
+        id=batch,
+        windows=tuple(windows),
+        names=(("batch", batch), *names),
+        intervals=tuple(intervals),
+    )
+
+
+def pack(members: Mapping[str, bytes]) -> bytes:
+    """Return the members as a zip; equal members give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name, ZIP_DATE)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content)
+    return buffer.getvalue()
+
+
+def _serves(node: str, room: str | None, membership: Membership, plan: Plan) -> bool:
+    """Tell whether a signal belongs to a membership: by its equipment or by the room it stands in."""
+    places = places_of(node, plan.nodes)
+    return (
+        membership.node in places or node == membership.room or (membership.use == "room" and room == membership.node)
+    )
+
+
+def _belongs(record: Record, index: int, hulls: Mapping[str, tuple[int, int]], signals: frozenset[str]) -> bool:
+    if isinstance(record, Reading):
+        hull = hulls.get(record.signal)
+        return hull is not None and hull[0] <= index <= hull[1]
+    if isinstance(record, Gap):
+        return not record.signals or not signals.isdisjoint(record.signals)
+    if isinstance(record, Gateway):
+        return record.event in {"genesis", "start", "stop", "recovered", "halted", "disk_full", "disk_ok", "evaluated"}
+    return isinstance(record, Clock)
+
+
+def _explains(record: Record, signals: frozenset[str]) -> bool:
+    """Tell whether a record from elsewhere explains the readings: keys, the epoch in force, its signals; no foreign file."""
+    if isinstance(record, Signal | Calibration):
+        return record.signal in signals
+    if isinstance(record, Config):
+        return record.event != "file"
+    return isinstance(record, Key) or not isinstance(record, Reading | Quarantine)
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, stop in sorted(ranges):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(stop, merged[-1][1]))
+        else:
+            merged.append((first, stop))
+    return merged
+
+
+def _is_gap(entry: bytes) -> bool:
+    return b'"kind":"gap"' in entry[16:48]
