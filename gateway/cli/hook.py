@@ -1,0 +1,83 @@
+"""`gateway hook`: a reference receiver to build against (`deviations.md` 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import click
+
+_FAULTS = re.compile(r"([1-5][0-9]{2})(?:x([1-9][0-9]{0,3}))?")
+
+
+@click.group()
+def hook() -> None:
+    """Webhooks to the QMS: receive them here, see what a receiver must do."""
+
+
+@hook.command()
+@click.option("--port", default=9000, show_default=True, type=click.IntRange(0, 65_535), help="loopback port; 0: any")
+@click.option(
+    "--secret-file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="whsec_… a line"
+)
+@click.option("--public-key", "public_keys", multiple=True, help="whpk_… of the sink, to check v1a as well")
+@click.option("--fail", "fail", default="", help="answer this first, for example 503x3")
+def listen(port: int, secret_file: Path, public_keys: tuple[str, ...], fail: str) -> None:
+    r"""Receive on loopback as a good receiver does, a line a request, until Ctrl-C.
+
+    \b
+    gateway hook listen --port 9000 --secret-file s.txt
+    gateway hook listen --secret-file s.txt --fail 503x3
+    """
+    from gateway.adapters.receiver import ReferenceReceiver
+    from gateway.adapters.webhook.envelope_seal import parse_public_key, parse_secret
+
+    faults = parse_faults(fail)
+    secrets = tuple(parse_secret(line.strip()) for line in secret_file.read_text().splitlines() if line.strip())
+    if not secrets:
+        raise click.UsageError(f"{secret_file} holds no secret: write whsec_ and base64 on a line")
+    receiver = ReferenceReceiver(secrets, tuple(parse_public_key(key) for key in public_keys), faults=faults)
+    try:
+        asyncio.run(_listen(receiver, port, faults))
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+
+
+def parse_faults(text: str) -> tuple[int, ...]:
+    """Return the statuses of `503x3` or `503x3,429`; raise a usage error for anything else."""
+    faults: list[int] = []
+    for part in filter(None, text.split(",")):
+        match = _FAULTS.fullmatch(part)
+        if match is None:
+            raise click.UsageError(f"--fail '{part}': write a status and how often, for example 503x3")
+        faults += [int(match[1])] * int(match[2] or 1)
+    return tuple(faults)
+
+
+async def _listen(receiver: object, port: int, faults: tuple[int, ...]) -> None:
+    from gateway.adapters.receiver import (
+        Received,
+        ReferenceReceiver,
+        format_received,
+        receiver_app,
+        serve_receiver,
+    )
+    from gateway.adapters.system_clock import OsClock
+
+    assert isinstance(receiver, ReferenceReceiver)
+    clock = OsClock()
+
+    def show(received: Received) -> None:
+        click.echo(format_received(received, clock.now().wall_ns))
+
+    async with serve_receiver(receiver_app(receiver, clock, show), port) as bound:
+        first = f"{_say(faults)}, then " if faults else ""
+        click.echo(f'listening on http://127.0.0.1:{bound}, {first}202 {{"record_id":"QE-00001"}}')
+        await asyncio.Event().wait()
+
+
+def _say(faults: tuple[int, ...]) -> str:
+    times = {1: "once", 2: "twice", 3: "three times"}
+    counts = {status: faults.count(status) for status in dict.fromkeys(faults)}
+    return ", ".join(f"{status} {times.get(count, f'{count} times')}" for status, count in counts.items())
