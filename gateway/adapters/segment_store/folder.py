@@ -15,7 +15,7 @@ from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
 from gateway.ledger.frame import frame_entries
 from gateway.ledger.merkle import hash_leaves
 from gateway.ledger.note import parse_note
-from gateway.ledger.proof import prove_inclusion
+from gateway.ledger.proof import prove_consistency, prove_inclusion
 from gateway.ledger.segment import SEGMENT_ENTRIES
 from gateway.ledger.tile import TileReader
 from gateway.ledger.tlogproof import TlogProof
@@ -66,6 +66,14 @@ class LedgerFolder:
         size, root = head.checkpoint.size, head.checkpoint.root
         nodes = TileReader(size, root, self.maker.tile)
         return TlogProof(index, tuple(prove_inclusion(nodes, index, size)), head.note)
+
+    def prove_growth(self, size: int) -> tuple[bytes, ...]:
+        """Return the consistency proof from ``size`` to the published checkpoint (to the last frame's without one)."""
+        head = self.published() or self.head()
+        if head is None or size > head.checkpoint.size:
+            raise Refused(f"size {size:,} is larger than what is published", remedy="see: gateway ledger status")
+        nodes = TileReader(head.checkpoint.size, head.checkpoint.root, self.maker.tile)
+        return tuple(prove_consistency(nodes, size, head.checkpoint.size))
 
     def entry(self, index: int) -> bytes:
         """Return salt and JSON of one entry."""

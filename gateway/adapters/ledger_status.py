@@ -1,0 +1,80 @@
+"""What can be said of a ledger folder from outside: size, published head and its age, witnesses, bytes, free space."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from msgspec import Struct, structs
+
+from gateway.adapters.segment_store.folder import LedgerFolder
+from gateway.adapters.segment_store.halt import read_halt
+from gateway.adapters.system_clock import OsClock
+from gateway.errors import EvidenceRefused
+from gateway.ledger.crypto import verify_line
+from gateway.ledger.note import open_note
+from gateway.ledger.policy import parse_policy
+
+_NS = 1_000_000_000
+
+
+class LedgerStatus(Struct, frozen=True, kw_only=True):
+    """Counts in entries and bytes; ``published_age_s`` None: nothing was published."""
+
+    origin: str
+    entries: int
+    root: str
+    published: int
+    published_age_s: int | None
+    witnesses: int
+    witnesses_asked: int
+    ledger_bytes: int
+    free_bytes: int
+    halted: str | None
+
+    def document(self) -> dict[str, Any]:
+        """Return the members for JSON."""
+        return structs.asdict(self)
+
+    def line(self) -> str:
+        """Return ``1,204,331 entries, published 3 s ago, 2 of 2 witnesses``."""
+        age = "nothing published" if self.published_age_s is None else f"published {self.published_age_s:,} s ago"
+        behind = self.entries - self.published
+        waiting = f", {behind:,} not published" if behind and self.published_age_s is not None else ""
+        witnesses = f"{self.witnesses} of {self.witnesses_asked} witnesses" if self.witnesses_asked else "no witness"
+        return f"{self.entries:,} entries, {age}{waiting}, {witnesses}"
+
+
+def read_status(folder: LedgerFolder) -> LedgerStatus:
+    """Return the status of a folder, read without its lock."""
+    head, published = folder.head(), folder.published()
+    halted = read_halt(folder.layout.halted)
+    asked, given = _witnesses(folder, published.note if published is not None else b"")
+    age = None
+    if published is not None:
+        age = max(OsClock().now().wall_ns - folder.layout.checkpoint.stat().st_mtime_ns, 0) // _NS
+    return LedgerStatus(
+        origin=head.checkpoint.origin if head is not None else "",
+        entries=head.checkpoint.size if head is not None else 0,
+        root=head.checkpoint.root.hex() if head is not None else "",
+        published=published.checkpoint.size if published is not None else 0,
+        published_age_s=age,
+        witnesses=given,
+        witnesses_asked=asked,
+        ledger_bytes=folder.size_bytes(),
+        free_bytes=shutil.disk_usage(folder.layout.root).free,
+        halted=str(halted.get("cause", "unknown cause")) if halted is not None else None,
+    )
+
+
+def _witnesses(folder: LedgerFolder, note: bytes) -> tuple[int, int]:
+    """Return how many witnesses the policy names and how many of them cosigned the published note."""
+    try:
+        witnesses = parse_policy(folder.layout.policy.read_text()).witnesses
+    except (FileNotFoundError, EvidenceRefused):
+        return 0, 0
+    try:
+        verified = open_note(note, [one.key for one in witnesses], verify_line).verified
+    except EvidenceRefused:
+        return len(witnesses), 0
+    return len(witnesses), len(verified)

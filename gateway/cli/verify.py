@@ -1,0 +1,112 @@
+"""`gateway verify`: check a bundle or a ledger folder; the last line says it all (`ledger.md` 5)."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gateway.cli.place import config_folder, ledger_folder
+from gateway.cli.progress import progress_bar
+from gateway.errors import ConfigurationRefused, EvidenceRefused, Unavailable
+
+if TYPE_CHECKING:
+    from gateway.ledger.policy import Policy
+    from gateway.ledger.verify import Result
+
+BUNDLE_BYTES_MAX: Final = 4 * 1024**3
+"""Unpacked size of a bundle that is read at all."""
+
+
+@click.command(
+    epilog="""Examples:
+
+    gateway verify B-123.zip --witness-policy client.policy
+
+    gateway verify /var/lib/gateway/ledger --all"""
+)
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="configuration folder, when no PATH is given")
+@click.option("--witness-policy", type=click.Path(path_type=Path), help="keys you trust, from another way than PATH")
+@click.option(
+    "--from", "first", type=click.IntRange(0), default=0, help="ledger folder: first record, by whole segments"
+)
+@click.option("--to", "stop", type=click.IntRange(1), help="ledger folder: record after the last, by whole segments")
+@click.option(
+    "--all", "all_seals", is_flag=True, help="ledger folder: the seal of every frame, not of each file's last"
+)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object")
+@click.option("--quiet", is_flag=True, help="the last line only")
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    path: Path | None,
+    config: Path | None,
+    witness_policy: Path | None,
+    first: int,
+    stop: int | None,
+    *,
+    all_seals: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check a bundle or a ledger folder.
+
+    Exit 0 verified, 1 not, 69 PATH cannot be read, 78 bad policy.
+    """
+    found = path if path is not None else ledger_folder(config_folder(config))
+    policy = _read_policy(witness_policy)
+    if found.is_dir():
+        result = _verify_folder(found, policy, first, stop, all_seals=all_seals, show=not (as_json or quiet))
+    else:
+        if first or stop is not None or all_seals:
+            raise click.UsageError("--from, --to and --all are for a ledger folder")
+        result = _verify_bundle(found, policy)
+    if as_json:
+        click.echo(result.to_json())
+    else:
+        click.echo("\n".join(result.lines()[-1:] if quiet else result.lines()))
+    ctx.exit(result.exit_code)
+
+
+def _verify_folder(
+    root: Path, policy: Policy | None, first: int, stop: int | None, *, all_seals: bool, show: bool
+) -> Result:
+    from gateway.adapters.segment_store.verify_folder import verify_folder
+
+    own = root / "keys" / "policy"
+    trusted = policy if policy is not None or not own.is_file() else _read_policy(own)
+    with progress_bar("files verified", wanted=show) as progress:
+        return verify_folder(root, policy=trusted, first=first, stop=stop, all_seals=all_seals, progress=progress)
+
+
+def _verify_bundle(path: Path, policy: Policy | None) -> Result:
+    from gateway.ledger.verify import verify_bundle
+
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            if sum(member.file_size for member in bundle.infolist()) > BUNDLE_BYTES_MAX:
+                raise Unavailable(f"{path}: more than 4 GiB unpacked", remedy="ask for a bundle of a shorter range")
+            members = {member.filename: bundle.read(member) for member in bundle.infolist() if not member.is_dir()}
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        raise Unavailable(
+            f"{path} cannot be read: {error}", remedy="name a bundle (.zip) or a ledger folder that is whole"
+        ) from error
+    return verify_bundle(members, policy=policy)
+
+
+def _read_policy(path: Path | None) -> Policy | None:
+    from gateway.ledger.policy import parse_policy
+
+    if path is None:
+        return None
+    try:
+        return parse_policy(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationRefused(
+            f"policy {path} cannot be read: {error}", remedy="name a tlog-policy file"
+        ) from error
+    except EvidenceRefused as error:
+        raise ConfigurationRefused(f"{path}: {error.text}", remedy=error.remedy) from error
