@@ -122,14 +122,13 @@ class StartCheck:
     def _judge(self, verifier: LedgerVerifier) -> None:
         """Raise what the one verifier found, in the words of a start."""
         failures = verifier.finish().failures
-        if not self._keys:
-            failures = [one for one in failures if one.class_ != "signature"]
-        if verifier.origin not in {self._origin, ""}:
+        seals_only = all(one.class_ == "signature" for one in failures)
+        if seals_only and verifier.origin not in {self._origin, ""}:
             raise LedgerDoubt(
                 f"the files belong to the log {verifier.origin}, not to {self._origin}",
                 remedy="set ledger.path and ledger.origin to what belongs together",
             )
-        if not failures:
+        if not failures or (seals_only and not self._keys):
             return
         first = failures[0]
         if first.file and first.offset is not None and first.first is not None:

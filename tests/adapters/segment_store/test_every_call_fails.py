@@ -56,9 +56,7 @@ def script(path, disk, world):
         head = store.open()
         tree = head.tree
         for number in range(3):
-            tree = commit(
-                store, tree, [reading(2 * number + 1), reading(2 * number + 2)], world, [b"side %d" % number]
-            )
+            tree = commit(store, tree, [reading(2 * number + 1), reading(2 * number + 2)], world, [b"side %d" % number])
             publish(store, tree, world)
         tree = commit(store, tree, [gateway("stop")], world)
         publish(store, tree, world)
