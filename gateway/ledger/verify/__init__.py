@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.ledger.verify.bundle import verify_bundle
 from gateway.ledger.verify.findings import Counts, Finding, FindingClass, Result
 from gateway.ledger.verify.ledger import LedgerVerifier, verify_ledger
 from gateway.ledger.verify.scan import FileScan, scan_file
@@ -14,5 +15,6 @@ __all__ = [
     "LedgerVerifier",
     "Result",
     "scan_file",
+    "verify_bundle",
     "verify_ledger",
 ]

@@ -12,17 +12,7 @@ NS = 1_000_000_000
 DIFFERS = "content hash differs"
 NEVER_SEALED = "record was never sealed"
 
-
-class _Shown(msgspec.Struct):
-    """The members that say when and what; a damaged record may hold anything in their place."""
-
-    received_ns: Any = None
-    at_ns: Any = None
-    signal: Any = None
-    kind: Any = None
-
-
-_DECODER = msgspec.json.Decoder(_Shown)
+_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
 def utc_ms(ns: int) -> str:
@@ -38,12 +28,14 @@ def describe(record: bytes | None) -> str:
     """Return `` (2026-11-20T03:14:07.250Z FRZ-01/temp)`` of a record's JSON, nothing if it cannot be read."""
     if record is None:
         return ""
+    if min(record, default=0) < 0x20:  # noqa: PLR2004  no record holds a control character
+        return ""
     try:
         members = _DECODER.decode(record)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
-    ns = members.received_ns if type(members.received_ns) is int else members.at_ns
-    name = members.signal if isinstance(members.signal, str) else members.kind
+    ns = members.get("received_ns", members.get("at_ns"))
+    name = members.get("signal", members.get("kind"))
     if type(ns) is not int or not isinstance(name, str) or not 0 <= ns < 1 << 63:
         return ""
     return f" ({utc_ms(ns)} {name})"
