@@ -23,7 +23,7 @@ def mqtt_plans(found: Iterable[Point], connections: Mapping[str, Connection]) ->
     return tuple(
         MqttPlan(
             source=name,
-            routes=tuple(_route(group) for group in by_source.get(name, {}).values()),
+            routes=tuple(mqtt_route(group) for group in by_source.get(name, {}).values()),
             watch=tuple(connection.mqtt.watch),
         )
         for name, connection in connections.items()
@@ -31,7 +31,8 @@ def mqtt_plans(found: Iterable[Point], connections: Mapping[str, Connection]) ->
     )
 
 
-def _route(group: list[Point]) -> MqttRoute:
+def mqtt_route(group: list[Point]) -> MqttRoute:
+    """Return one route with the signals of one device on it, at least one."""
     first = group[0]
     route = first.route
     assert route is not None, "grouped by route"

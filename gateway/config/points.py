@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.config.models.plant import CalibrationBlock, DeviceEntry
 from gateway.config.models.profile import Route, SignalBlock
-from gateway.config.project import PLANT, PROFILES, ProfileAt, Project
+from gateway.config.project import ProfileAt, Project
 from gateway.config.yaml_file import Path
 
 _PARAMETER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -56,11 +56,11 @@ def fill(text: str, params: Mapping[str, str]) -> str:
     return _PARAMETER.sub(lambda match: params.get(match[1], match[0]), text)
 
 
-def points(project: Project) -> Iterator[Point]:
-    """Yield the signals of all devices whose profile is understood, in file order."""
-    if project.plant is None:
-        return
-    for device, entry in project.plant.devices.items():
+def points(project: Project, devices: Mapping[str, DeviceEntry] | None = None) -> Iterator[Point]:
+    """Yield the signals of all devices whose profile is understood, in file order; of ``devices`` instead of the plant's."""
+    if devices is None:
+        devices = project.plant.devices if project.plant else {}
+    for device, entry in devices.items():
         profile = project.profiles.get(entry.profile)
         if profile is None or not entry.in_service:
             continue
@@ -98,11 +98,3 @@ def _address(profile: ProfileAt, block: SignalBlock, params: Mapping[str, str], 
         address = fill(block.address, params)
         return address if address.startswith("nsu=") else f"nsu={fill(model.opcua.namespace, params)};{address}"
     return block.address if topic is None else f"{topic}#{block.address}"
-
-
-def profile_name(profile: ProfileAt) -> str:
-    """Return the file name of a profile."""
-    return f"{PROFILES}/{profile.folder}/profile.yaml"
-
-
-__all__ = ["PLANT", "Point", "fill", "points", "profile_name"]
