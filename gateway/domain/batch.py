@@ -37,15 +37,15 @@ class BatchContext(Struct, kw_only=True):
     batch: str
     state: BatchState = BatchState.UNKNOWN
     client: str | None = None
-    header: dict[str, str] = field(default_factory=dict)
+    header: dict[str, str] = field(default_factory=dict[str, str])
     started_ns: int | None = None
     ended_ns: int | None = None
     revision: int = 0
-    told: dict[str, BatchEvent] = field(default_factory=dict)
-    phases: list[PhaseSpan] = field(default_factory=list)
-    memberships: list[Membership] = field(default_factory=list)
-    pending: list[BatchEvent] = field(default_factory=list)
-    conflicts: list[BatchEvent] = field(default_factory=list)
+    told: dict[str, BatchEvent] = field(default_factory=dict[str, BatchEvent])
+    phases: list[PhaseSpan] = field(default_factory=list[PhaseSpan])
+    memberships: list[Membership] = field(default_factory=list[Membership])
+    pending: list[BatchEvent] = field(default_factory=list[BatchEvent])
+    conflicts: list[BatchEvent] = field(default_factory=list[BatchEvent])
 
     def phase_at(self, at_ns: int) -> str | None:
         """Return the phase in force at an effective time, None before the first."""

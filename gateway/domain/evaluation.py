@@ -43,7 +43,8 @@ class Held(NamedTuple):
 def step(check: Check, state: ConditionState, held: Held, arrival: Arrival) -> tuple[ConditionState, Steps]:
     """Fold one arrival into the state of one condition; the given state is left as it was."""
     verdict = check.verdict(arrival)
-    if state.quiet and verdict is not Verdict.BREACH and check.condition.evaluate != "no_data":
+    in_time = check.condition.evaluate != "no_data" or arrival.d <= held.arrived_d + held.stale_ns
+    if state.quiet and verdict is not Verdict.BREACH and in_time:
         return state, []
     state = copy.copy(state)
     state.doubt(arrival.time_doubts)

@@ -16,9 +16,10 @@ class ReadingView(Struct, frozen=True, gc=False):
     """One committed reading.
 
     ``index``: ledger index. ``te_ns``: effective time, ns since 1970 UTC; ``monotonic_ns``: CLOCK_BOOTTIME at receipt.
-    ``value``: recorded value in the recorded unit; a bool is the state of a flag; None if there is none or it is
-    text, which no limit compares. ``quality``: good, uncertain, bad. ``provenance``: ``retained`` readings are not compared. ``doubts``: codes that an excursion
-    names when it rests on this reading: ``quality_uncertain``, ``clock``, ``calibration``.
+    ``value``: recorded value in the recorded unit; a bool is the state of a flag; None if there is none. Text may be handed
+    in: a track keeps the number it holds (integers beyond 2**53 are recorded as text), else None. ``quality``: good,
+    uncertain, bad. ``provenance``: ``retained`` readings are not compared. ``doubts``: codes that an excursion names when it
+    rests on this reading: ``quality_uncertain``, ``clock``, ``calibration``.
     """
 
     index: int

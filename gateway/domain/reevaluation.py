@@ -23,7 +23,7 @@ LATE = "late"
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """An excursion as records tell it so far; ``t1_ns`` None while it lasts."""
+    """An excursion as records tell it so far; ``t1_ns`` None while it lasts. ``onset_ns``: as last revised."""
 
     condition: str
     t0_ns: int
@@ -31,6 +31,7 @@ class Told(Struct, frozen=True, kw_only=True):
     t1_ns: int | None
     breach_ns: int
     unknown_ns: int
+    onset_ns: int | None = None
 
 
 def reevaluate(
@@ -71,7 +72,8 @@ def _differences(
             events.append(msgspec.structs.replace(event, event="late", decided=through, doubts=doubts))
             continue
         left.remove(match)
-        if _bounds(event) != (match.t0_ns, match.t1_ns, match.breach_ns, match.unknown_ns):
+        onset_ns = match.t0_ns if match.onset_ns is None else match.onset_ns
+        if _bounds(event) != (onset_ns, match.t1_ns, match.breach_ns, match.unknown_ns):
             events.append(
                 msgspec.structs.replace(
                     event,

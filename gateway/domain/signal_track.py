@@ -9,9 +9,11 @@ rest on received time, so that a step of the wall clock changes no duration. ``s
 from __future__ import annotations
 
 import math
+from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.domain.band import is_number
 from gateway.domain.check import Arrival, Check
@@ -128,6 +130,9 @@ class SignalTrack:
         if reading.basis == "source" and last.basis == "source" and reading.te_ns < last.te_ns:
             self._put_aside(reading)
             return []
+        given: object = reading.value  # the ledger holds text, lists and objects too
+        if isinstance(given, str | list | dict):
+            reading = replace(reading, value=_as_number(given) if self._numeric else None)
         held = self.held()
         d, time_doubts = self._data_time(reading)
         d = max(d, held.from_d)
@@ -385,6 +390,15 @@ def _calm_range(checks: list[Check]) -> tuple[float, float]:
         else:
             low = max(low, float(condition.limit))
     return low, high
+
+
+def _as_number(value: object) -> Decimal | None:
+    """Return the number that a text holds (an integer beyond 2**53 is recorded as one), None if it holds none."""
+    try:
+        number = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and number.is_finite() else None
 
 
 def _end(check: Check, state: ConditionState, arrival: Arrival) -> Steps:

@@ -392,3 +392,40 @@ def test_al_11_interval_of_missing_data_never_ends_before_it_began():
     bench.play([(15, 5.0), (35, 5.0), (55, 5.0), (75, 5.0), (95, 5.0)])
     (returned,) = bench.of("returned")
     assert (s(returned.t0_ns), s(returned.t1_ns), returned.breach_ns) == (20, 20, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "breaks"), [("9007199254740993", True), ("7", False), ("open", False), ("NaN", False)]
+)
+def test_di_12_an_integer_beyond_binary_is_recorded_as_text_and_compared(text, breaks):
+    bench = Bench(high("9007199254740992", on=0))
+    bench.read(0, text)
+    assert bool(bench.of("raised")) is breaks
+    snapshot = bench.evaluator.snapshot()
+    again = Evaluator()
+    again.restore(snapshot, (bench.evaluator.track(SIGNAL).watch,))
+    assert again.snapshot() == snapshot
+
+
+def test_us_05_text_of_a_state_signal_is_known_and_kept_out_of_the_state():
+    bench = Bench(*DATA, stale_s=20)
+    bench.read(0, "open")
+    bench.read(10, ["a"])
+    assert (bench.evaluator.track(SIGNAL).last.value, bench.evaluator.track(SIGNAL).quiet) == (None, True)
+
+
+def test_al_02_timer_record_that_comes_twice_changes_nothing_more():
+    bench = Bench(high())
+    bench.read(0, 9.0)
+    (raised,) = bench.silence(62)
+    before = bench.evaluator.state().tracks
+    bench.write(raised)
+    assert bench.evaluator.state().tracks == before
+    assert bench.events == [raised]
+
+
+def test_al_18_a_new_condition_meets_the_value_in_force():
+    bench = Bench(stale_s=20)
+    bench.read(0, 9.0)
+    bench.rules(10, high("8", on=0))
+    assert [(s(e.t0_ns), s(e.raised_ns)) for e in bench.of("raised")] == [(10, 10)]
