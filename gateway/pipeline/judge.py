@@ -99,6 +99,7 @@ class Judge:
         self._level_at = level_at
         self._plan = running.plan
         self._rules = Rulebook(running.plan, running.limit_sets)
+        self._books: dict[str, Rulebook] = {running.plan.config: self._rules}
         self._files: dict[str, bytes] = {}
         self._states: dict[str, str | None] = {}
         self._boot: str | None = None
@@ -149,6 +150,10 @@ class Judge:
                 self._write(self.evaluator.outstanding())
             else:
                 await asyncio.sleep(0)
+
+    def rules_under(self, config: str) -> Rulebook:
+        """Return the rulebook of a configuration by its first 16 hex digits, the one in force if that is not known."""
+        return self._books.get(config, self._rules)
 
     def take(self, index: int, record: Record) -> None:
         """Fold one record."""
@@ -223,6 +228,7 @@ class Judge:
                 )
                 return
             self._plan, self._rules = epoch.plan, Rulebook(epoch.plan, epoch.limit_sets)
+            self._books[epoch.plan.config] = self._rules
             at = Instant(index, record.at_ns, record.boot_ns)
             for watch in self._rules.watches(self._phase_at(record.at_ns), self._states):
                 self.evaluator.apply_rules(watch, at)
