@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from asyncua import Server, ua
 from asyncua.common.node import Node
 from msgspec import Struct
 
-from gateway.cli.demo_story.thermal import SET_POINT_C, Chamber
+from gateway.cli.demo_story.oracle import Written
+from gateway.cli.demo_story.profiles import NAMESPACE
+from gateway.cli.demo_story.thermal import Chamber
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 CELSIUS: Final = ua.EUInformation(
     NamespaceUri="http://www.opcfoundation.org/UA/units/un/cefact",
     UnitId=4_408_652,
@@ -21,7 +24,7 @@ CELSIUS: Final = ua.EUInformation(
 
 
 class Variable(Struct, frozen=True, kw_only=True):
-    """One variable: node id text in the namespace (``s=…``), browse name, OPC UA type, and whether it has a unit."""
+    """One variable: its part of the node id (``s=<root>.<address>``), browse name, OPC UA type, and whether it has a unit."""
 
     address: str
     name: str
@@ -29,24 +32,29 @@ class Variable(Struct, frozen=True, kw_only=True):
     celsius: bool = False
 
 
-class AddressSpace:
-    """The variables of one freezer; ``nodes`` is filled by `build`, in the order of the variables."""
+VARIABLES: Final = {
+    "temp": Variable(address="Temperature", name="Temperature", type=ua.VariantType.Double, celsius=True),
+    "compressor": Variable(address="Compressor", name="Compressor", type=ua.VariantType.Boolean),
+}
 
-    def __init__(self, namespace: str, root: str, variables: dict[str, Variable]) -> None:
-        self._namespace = namespace
+
+class AddressSpace:
+    """The variables of one freezer; ``nodes`` is filled by `build`, ``written`` is the freezer's own log of temperatures."""
+
+    def __init__(self, root: str) -> None:
         self._root = root
-        self._variables = variables
         self.nodes: list[Node] = []
+        self.written: list[Written] = []
 
     async def build(self, server: Server, chamber: Chamber) -> None:
         """Make the nodes with their first values."""
-        index = await server.register_namespace(self._namespace)
+        index = await server.register_namespace(NAMESPACE)
         freezer = await server.nodes.objects.add_object(
             ua.NodeId(self._root, index), ua.QualifiedName(self._root, index)
         )
-        for signal, variable in self._variables.items():
+        for signal, variable in VARIABLES.items():
             node = await freezer.add_variable(
-                ua.NodeId.from_string(f"ns={index};{variable.address}"),
+                ua.NodeId.from_string(f"ns={index};s={self._root}.{variable.address}"),
                 ua.QualifiedName(variable.name, index),
                 ua.Variant(value_of(signal, chamber), variable.type),
             )
@@ -57,10 +65,14 @@ class AddressSpace:
 
     async def write(self, chamber: Chamber) -> None:
         """Write what the sensors say now, with one source time for all."""
-        now = datetime.fromtimestamp(time.clock_gettime_ns(time.CLOCK_REALTIME) / 1e9, UTC)
-        for node, (signal, variable) in zip(self.nodes, self._variables.items(), strict=True):
-            value = ua.Variant(value_of(signal, chamber), variable.type)
-            await node.write_value(ua.DataValue(value, SourceTimestamp=now, ServerTimestamp=now))
+        now_us = time.clock_gettime_ns(time.CLOCK_REALTIME) // 1_000
+        now = EPOCH + timedelta(microseconds=now_us)
+        for node, (signal, variable) in zip(self.nodes, VARIABLES.items(), strict=True):
+            value = value_of(signal, chamber)
+            stamped = ua.DataValue(ua.Variant(value, variable.type), SourceTimestamp=now, ServerTimestamp=now)
+            await node.write_value(stamped)
+            if signal == "temp":
+                self.written.append(Written(now_us * 1_000, value))
 
 
 def value_of(signal: str, chamber: Chamber) -> Any:
@@ -68,8 +80,6 @@ def value_of(signal: str, chamber: Chamber) -> Any:
     match signal:
         case "temp":
             return chamber.read()
-        case "setpoint":
-            return SET_POINT_C
         case "compressor":
             return chamber.compressor_on
         case _:

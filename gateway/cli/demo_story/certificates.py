@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LIFE: Final = timedelta(days=30)
+LIFE: Final = timedelta(days=365)
 BACKDATED: Final = timedelta(minutes=10)
 """A leaf is valid a little before it was made: clocks of two processes may differ by a moment."""
 
@@ -48,7 +48,7 @@ class Leaf(NamedTuple):
 
 
 class Authority:
-    """The demo's authority: lives in memory, signs leaves for 30 days, and is gone with the process."""
+    """The demo's authority: lives in memory, signs leaves for a year, and is gone with the process."""
 
     def __init__(self, now_ns: int) -> None:
         self._from = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC) - BACKDATED

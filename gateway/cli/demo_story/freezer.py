@@ -57,21 +57,21 @@ class _OneUser(UserManager):  # type: ignore[misc]  # the library is untyped
 class Freezer:
     """The server and its chamber. ``started`` is set once it listens."""
 
-    def __init__(self, place: FreezerPlace, leaf: Leaf, address_space: AddressSpace, pace: Pace, seed: int) -> None:
+    def __init__(self, place: FreezerPlace, leaf: Leaf, pace: Pace, seed: int) -> None:
         self.chamber = Chamber(seed)
         self.started = asyncio.Event()
         self._place = place
         self._leaf = leaf
-        self._space = address_space
+        self.space = AddressSpace("FRZ-01")
         self._pace = pace
 
     async def run(self) -> None:
         """Serve and measure until cancelled."""
         logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # a cut link is part of the story, no trace of it
         server = await self._make_server()
-        await self._space.build(server, self.chamber)
+        await self.space.build(server, self.chamber)
         async with server:
-            await server.historize_node_data_change(self._space.nodes, timedelta(days=1), HISTORY_VALUES)
+            await server.historize_node_data_change(self.space.nodes, timedelta(days=1), HISTORY_VALUES)
             self.started.set()
             before = time.monotonic()
             while True:
@@ -79,7 +79,7 @@ class Freezer:
                 now = time.monotonic()
                 self.chamber.step((now - before) * self._pace.speed)
                 before = now
-                await self._space.write(self.chamber)
+                await self.space.write(self.chamber)
 
     async def _make_server(self) -> Server:
         place = self._place

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from gateway.adapters.segment_store.layout import Layout
 from gateway.adapters.segment_store.reader import SegmentReader
@@ -15,7 +17,7 @@ POLL_S: Final = 0.05
 PIECE: Final = 20_000
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """A committed record and its index."""
 
     index: int
@@ -34,6 +36,7 @@ class Watch:
         self.entries: list[Entry] = []
         self.newest: dict[str, Reading] = {}
         self._grown = asyncio.Condition()
+        self._cause = ""
 
     @property
     def size(self) -> int:
@@ -48,11 +51,17 @@ class Watch:
                 await asyncio.sleep(POLL_S)
                 continue
             self.entries += found
-            for _, record in found:
+            for record in (entry.record for entry in found):
                 if isinstance(record, Reading):
                     self.newest[record.signal] = record
             async with self._grown:
                 self._grown.notify_all()
+
+    async def give_up(self, cause: str) -> None:
+        """Nothing more will come: whoever waits is told why."""
+        self._cause = cause
+        async with self._grown:
+            self._grown.notify_all()
 
     async def find(self, what: str, fits: Callable[[Record], bool], *, after: int = 0, seconds: float = 60.0) -> Entry:
         """Return the first record from index ``after`` on that fits, waiting for it; raise `NotSeen` with ``what``."""
@@ -64,6 +73,8 @@ class Watch:
                         if fits(entry.record):
                             return entry
                     position = max(position, len(self.entries))
+                    if self._cause:
+                        raise NotSeen(f"{what}: {self._cause}")
                     await self._grown.wait()
         except TimeoutError:
             raise NotSeen(f"{what}: not in the ledger after {seconds:.0f} s ({self.size:,} records)") from None

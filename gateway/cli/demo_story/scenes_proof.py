@@ -1,0 +1,54 @@
+"""Scenes of the proof: the batch ends, its bundle verifies twice, and a copy with one byte changed is refused twice."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.cli.demo_story.acts import BATCH, Held, NotHeld, is_batch_event
+from gateway.cli.demo_story.context import Context
+from gateway.cli.demo_story.proof import Said, change_one_byte, content_root, verify_alone, verify_with_ours
+
+
+async def sealed(told: Context) -> Held:
+    """The batch has ended, its content has one root, and every value the freezer measured stands in the ledger once."""
+    entry = await told.tell({"event": "end"})
+    if not is_batch_event(entry.record, "end"):
+        raise NotHeld(f"record {entry.index} is not the end of {BATCH}")
+    shown = await told.ask(f"/api/v1/batches/{BATCH}")
+    if shown["state"] != "ended":
+        raise NotHeld(f"{BATCH} is {shown['state']}, not ended")
+    await told.settle()
+    told.judge()
+    bundle = await asyncio.to_thread(told.stage.control.get_bytes, f"/api/v1/batches/{BATCH}/bundle.zip")
+    await asyncio.to_thread(told.bundle.write_bytes, bundle)
+    root, count = content_root(bundle)
+    return Held(entry.index, f"{BATCH} ended  root {root[:8]} {root[8:16]} …, {count:,} records in its bundle")
+
+
+async def verified(told: Context) -> Held:
+    """`gateway verify` and the bundle's own verify.py, alone in a bare interpreter, say VERIFIED in the same words."""
+    ours = await verify_with_ours(told.bundle)
+    alone = await verify_alone(told.bundle, told.bundle.with_name("bundle"))
+    for who, said in _both(ours, alone):
+        if said.code != 0 or not said.line.startswith("VERIFIED"):
+            raise NotHeld(f"{who} ended with {said.code}: {said.line}")
+    if ours.line != alone.line:
+        raise NotHeld(f"two verifiers, two answers: {ours.line!r} and {alone.line!r}")
+    return Held(told.stage.watch.size - 1, ours.line)
+
+
+async def refused(told: Context) -> Held:
+    """Both refuse a copy in which one digit of one temperature is another one."""
+    changed = told.bundle.with_name(f"{BATCH}-changed.zip")
+    content = change_one_byte(await asyncio.to_thread(told.bundle.read_bytes))
+    await asyncio.to_thread(changed.write_bytes, content)
+    ours = await verify_with_ours(changed)
+    alone = await verify_alone(changed, changed.with_name("bundle-changed"))
+    for who, said in _both(ours, alone):
+        if said.code != 1 or not said.line.startswith("FAILED"):
+            raise NotHeld(f"{who} took a changed byte: it ended with {said.code}: {said.line}")
+    return Held(told.stage.watch.size - 1, f"{ours.line}  as it should")
+
+
+def _both(ours: Said, alone: Said) -> tuple[tuple[str, Said], tuple[str, Said]]:
+    return ("gateway verify", ours), ("the bundle's verify.py", alone)
