@@ -27,7 +27,7 @@ class Stage(StrEnum):
     RETURNING = "returning"
 
 
-class ShortBreaches(Struct, kw_only=True):
+class ShortBreaches(Struct, kw_only=True, omit_defaults=True):
     """Breaches that ended before their on-delay and are not yet written: at most one record a minute, none lost."""
 
     t0_ns: int
@@ -44,7 +44,7 @@ class ShortBreaches(Struct, kw_only=True):
     doubts: tuple[str, ...] = ()
 
 
-class ConditionState(Struct, kw_only=True):
+class ConditionState(Struct, kw_only=True, omit_defaults=True):
     """State of one condition.
 
     ``excess`` is the sum of (distance beyond the limit x held ns), exact. ``unknown_back_ns`` is unknown time since t1,

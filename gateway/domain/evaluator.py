@@ -88,7 +88,10 @@ class Evaluator:
         return self._tell(take_effect(track, record))
 
     def settle_late(self, signal: str, through: int) -> None:
-        """The re-evaluation job judged the late readings of a signal up to a ledger index."""
+        """The re-evaluation job judged the late readings of a signal up to a ledger index.
+
+        Called when the record that says so is folded, so that a rebuild settles them at the same place.
+        """
         track = self._tracks.get(signal)
         if track is not None and track.late is not None and track.late.last <= through:
             track.late = None
@@ -101,7 +104,7 @@ class Evaluator:
         events: list[ExcursionEvent] = []
         for track in self._tracks.values():
             elapsed = track.elapsed_ns(monotonic_ns, wall_ns) - TIMER_GRACE_NS
-            if elapsed > 0:
+            if elapsed > 0 and track.may_be_due(elapsed):
                 events += self._propose(track, track.last_d + elapsed)
         return tuple(events)
 

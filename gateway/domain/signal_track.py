@@ -64,6 +64,7 @@ class SignalTrack:
     """The fold of one signal; changed in place, by ledger entries only."""
 
     __slots__ = (
+        "_calm_ns",
         "_cause",
         "_checks",
         "_done_d",
@@ -219,6 +220,10 @@ class SignalTrack:
         last = self.last
         return (last.te_ns if last.basis == "source" else last.monotonic_ns) + self._shift_ns
 
+    def may_be_due(self, elapsed_ns: int) -> bool:
+        """Say whether silence of this length can mean anything here; a calm signal is dismissed at once."""
+        return not self._quiet or elapsed_ns >= self._calm_ns
+
     def elapsed_ns(self, monotonic_ns: int, wall_ns: int) -> int:
         """Return how long ago the newest reading was received: monotonic, but over a boot by the wall clock."""
         if self._rebooted:
@@ -258,7 +263,7 @@ class SignalTrack:
             cause=self._cause,
             rebooted=self._rebooted,
             late=self.late,
-            states={check.condition.id: state for check, state in self.conditions()},
+            states={check.condition.id: state for check, state in self.conditions() if state != _UNTOUCHED},
         )
 
     def restore(self, saved: TrackState) -> None:
@@ -332,6 +337,8 @@ class SignalTrack:
         self._checks = [Check.of(condition) for condition in watch.conditions]
         self._states = [ConditionState() for _ in self._checks]
         self._stale_ns = watch.stale_ns
+        delays = (c.on_delay_ns for c in watch.conditions if c.evaluate == "no_data")
+        self._calm_ns = watch.stale_ns + min(delays, default=NEVER_NS)
         self._numeric = any(check.band is not None for check in self._checks)
         self._low, self._high = _calm_range(self._checks)
         self._quiet = False
@@ -358,7 +365,7 @@ class SignalTrack:
 
 
 class TrackState(Struct, frozen=True, kw_only=True):
-    """Canonical state of one signal, as a snapshot stores it."""
+    """Canonical state of one signal, as a snapshot stores it; a condition that never did anything is left out."""
 
     last: ReadingView
     shift_ns: int
@@ -371,6 +378,7 @@ class TrackState(Struct, frozen=True, kw_only=True):
 
 
 _FAST = frozenset({float, int})
+_UNTOUCHED = ConditionState()
 
 
 def _calm_range(checks: list[Check]) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from gateway.domain.signal_track import SignalTrack
 TIMER = "timer"
 
 
-class WrittenEvent(Struct, frozen=True, kw_only=True):
+class WrittenEvent(Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
     """What the fold needs of one of our own `excursion` records. ``cause`` ``timer``: silence decided it."""
 
     index: int
@@ -24,6 +24,10 @@ class WrittenEvent(Struct, frozen=True, kw_only=True):
     event: str
     t0_ns: int
     decided: int
+    class_: str
+    level: str
+    rule: str | None = None
+    test: bool = False
     raised_ns: int | None = None
     cause: str | None = None
 
@@ -44,9 +48,10 @@ def take_effect(track: SignalTrack, record: WrittenEvent) -> Steps:
             if record.event == "returned":
                 _clear(track, changed, record)
             elif not _raise(check, track.held(), changed, record):
-                return _overtaken(check, track, record)
+                return _overtaken(track, record)
             track.put(record.condition, changed)
-    return []
+            return []
+    return [] if record.event == "returned" else _overtaken(track, record)  # its rule went out of force meanwhile
 
 
 def _raise(check: Check, held: Held, state: ConditionState, record: WrittenEvent) -> bool:
@@ -73,27 +78,27 @@ def _clear(track: SignalTrack, state: ConditionState, record: WrittenEvent) -> N
         state.extreme, state.extreme_ns = held.value, track.last.te_ns
 
 
-def _overtaken(check: Check, track: SignalTrack, record: WrittenEvent) -> Steps:
-    condition = check.condition
+def _overtaken(track: SignalTrack, record: WrittenEvent) -> Steps:
     happenings: tuple[Happening, ...] = ("returned", "revised")
+    ended_ns = max(record.t0_ns, track.last.te_ns)
     return [
         ExcursionEvent(
             event=event,
-            condition=condition.id,
-            signal=condition.signal,
-            class_=condition.class_,
-            level=condition.level,
-            rule=condition.rule,
+            condition=record.condition,
+            signal=record.signal,
+            class_=record.class_,
+            level=record.level,
+            rule=record.rule,
             t0_ns=record.t0_ns,
             decided=record.index,
             raised_ns=record.raised_ns,
-            t1_ns=max(record.t0_ns, track.last.te_ns),
-            cleared_ns=max(record.t0_ns, track.last.te_ns),
+            t1_ns=ended_ns,
+            cleared_ns=ended_ns,
             first=track.last.index,
             last=track.last.index,
             doubts=("late",),
             supported=False if event == "revised" else None,
-            test=condition.test,
+            test=record.test,
         )
         for event in happenings
     ]

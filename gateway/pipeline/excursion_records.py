@@ -73,6 +73,10 @@ def written_of(index: int, record: Excursion) -> WrittenEvent | None:
         event=record.event,
         t0_ns=record.t0_ns,
         decided=record.decided,
+        class_=record.class_,
+        level=record.level,
+        rule=record.rule if isinstance(record.rule, str) else None,
+        test=record.test is True,
         raised_ns=_value(record.raised_ns),
         cause=record.cause if isinstance(record.cause, str) else None,
     )

@@ -127,6 +127,10 @@ def written(event: ExcursionEvent, index: int) -> WrittenEvent:
         event=event.event,
         t0_ns=event.t0_ns,
         decided=event.decided,
+        class_=event.class_,
+        level=event.level,
+        rule=event.rule,
+        test=event.test,
         raised_ns=event.raised_ns,
         cause=event.cause,
     )
