@@ -117,8 +117,9 @@ def _plan_frame(tree: Tree, origin: str, records: Sequence[bytes], seed: bytes, 
 
 def _fitting(records: Sequence[bytes], start: int, stop: int, room: int) -> int:
     """Return the end of the longest run from ``start`` that fits into ``room`` bytes; at least one record fits."""
-    for position in range(start, stop):
+    position = start
+    while room >= len(records[position]) + _ENTRY_OVERHEAD:
         room -= len(records[position]) + _ENTRY_OVERHEAD
-        if room < 0:
-            return position
-    return stop
+        position += 1
+    assert start < position < stop, "a pool that is cut holds more than fits, and one record always fits"
+    return position

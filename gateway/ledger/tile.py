@@ -126,8 +126,6 @@ class TileReader:
         """Return the node that covers leaves ``index·2^height …``, all of which the tree has."""
         assert (index + 1) << height <= self.size, f"node {height},{index} is not in a tree of {self.size}"
         level, above = divmod(height, TILE_HEIGHT)
-        if level > LEVEL_MAX:
-            level, above = LEVEL_MAX, height - TILE_HEIGHT * LEVEL_MAX
         start = index << above
         number, offset = divmod(start, TILE_WIDTH)
         nodes = self._tile(level, number)[offset : offset + (1 << above)]

@@ -5,11 +5,11 @@
 Last line: VERIFIED, UNWITNESSED or FAILED and where. Exit 0 verified, 1 any other line, 2 usage, 69 unreadable, 78 bad policy.
 The rules are those of docs/formats/bundle.md, in the same order.
 """
-# ruff: noqa: T201, UP006, UP035, UP045, B905, RUF007, D101, D102, D103, PLR2004
+# ruff: noqa: T201, UP006, UP035, UP045, B905, RUF007, D101, D102, D103, PLR2004, INP001
 # mypy: disable-error-code="no-any-return"
 # pyright: basic
 # It prints (T201) and runs on Python 3.8 (UP, B905, RUF007); a reader in fifteen years follows plain numbers and short
-# functions beside the format page (PLR2004, D).
+# functions beside the format page (PLR2004, D); it is a program that travels, not a module (INP001).
 
 from __future__ import annotations
 
