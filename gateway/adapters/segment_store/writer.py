@@ -23,6 +23,8 @@ from gateway.adapters.segment_store.layout import FINISHED_MODE, OPEN_MODE
 
 AHEAD_BYTES: Final = 1024 * 1024
 """Free space written ahead at once."""
+_PLENTY: Final = 64 * AHEAD_BYTES
+"""With less free space than this nothing is written ahead: the space belongs to records."""
 _LARGE: Final = AHEAD_BYTES // 4
 """A frame from this size on pays for its own blocks: zeros ahead would double what is written."""
 
@@ -93,12 +95,17 @@ class SegmentWriter:
         _remove(self._disk, self.path)
 
     def _write_ahead(self, until: int) -> None:
-        """Extend the zeros; a full disk only ends the looking ahead."""
+        """Extend the zeros while there is plenty of space; on a full disk give back what was taken."""
+        stat = os.fstatvfs(self._fd)
+        if stat.f_bavail * stat.f_frsize < _PLENTY:
+            return
         try:
             write_whole(self._disk, self._fd, bytes(until - self._allocated), self._allocated)
         except OSError as error:
             if error.errno not in FULL_ERRNOS:
                 raise
+            self._disk.ftruncate(self._fd, self.offset)
+            self._allocated = self.offset
             return
         self._allocated = until
 
