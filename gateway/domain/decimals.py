@@ -42,13 +42,13 @@ def shortest_single(value: float) -> float:
     first = _SINGLE_DIGITS_SURE if abs(value) >= _SINGLE_NORMAL_MIN else 1
     for digits in range(first, _SINGLE_DIGITS_MAX + 1):
         near = float(f"{value:.{digits}g}")
-        if _packs_to(near, packed):
+        if _SINGLE.pack(near) == packed:
             return near
         if packed[1] & 0x7F == 0 and packed[2:] == b"\0\0":  # a power of two: the interval above is twice as wide
             above = _next_up(value, digits)
-            if _packs_to(above, packed):
+            if _SINGLE.pack(above) == packed:
                 return above
-    return value
+    raise AssertionError("nine digits name every binary32")
 
 
 def _next_up(value: float, digits: int) -> float:
@@ -56,13 +56,6 @@ def _next_up(value: float, digits: int) -> float:
     exact = Decimal(value)
     step = Decimal(1).scaleb(exact.adjusted() - digits + 1)
     return float((exact // step) * step + step.copy_sign(exact))
-
-
-def _packs_to(value: float, packed: bytes) -> bool:
-    try:
-        return _SINGLE.pack(value) == packed
-    except OverflowError:
-        return False
 
 
 def round_once(value: Fraction) -> float:

@@ -130,9 +130,9 @@ def _compile_identity(plan: SignalPlan, general: Decoder) -> Decoder:
             if not value or value - value != 0.0:
                 return general(sample, companions, previous)
         elif is_number:
-            if repr(value) != wire:
+            if not value or repr(value) != wire:
                 return general(sample, companions, previous)
-        elif is_integer and not -INTEGER_MAX <= value <= INTEGER_MAX:
+        elif is_integer and (str(value) != wire or not -INTEGER_MAX <= value <= INTEGER_MAX):
             return general(sample, companions, previous)
         flags = sample.flags
         if standing:
@@ -258,10 +258,7 @@ def _compile_number(plan: SignalPlan) -> Callable[[Any, Raw], _Found]:
         if apply is None:
             return _unchanged(value, number, raw, literal=not masked)
         mapped, covered = apply(number)
-        try:
-            rounded = round_once(mapped) + 0.0  # no negative zero
-        except OverflowError:
-            return _Found(None, reason="not_a_number")
+        rounded = round_once(mapped) + 0.0  # no negative zero
         if rounded - rounded != 0:
             return _Found(None, reason="not_a_number")
         return _Found(rounded, exact(rounded), None if covered else "correction", literal=False)
