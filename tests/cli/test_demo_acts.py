@@ -12,6 +12,7 @@ from gateway.cli.demo_story.acts import (
     ALERT_CONDITION,
     BATCH,
     DOOR,
+    ENDED,
     NotHeld,
     acts_until,
     as_number,
@@ -78,7 +79,7 @@ def names(until: str | None, *, cut: bool = False) -> list[str]:
 
 
 def test_each_act_has_its_scene_and_they_are_in_order_of_time():
-    assert [act.name for act in ACTS] == list(SCENES)
+    assert [act.name for act in (*ACTS, ENDED)] == list(SCENES)
     assert [act.at_s for act in ACTS] == sorted(act.at_s for act in ACTS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 from time import CLOCK_REALTIME, clock_gettime_ns
 
@@ -10,6 +11,7 @@ import pytest
 from gateway.cli.demo_story.acts import DOOR, ROOM_TEMPERATURE, TEMPERATURE
 from gateway.cli.demo_story.plant import lay_out
 from gateway.config.load import load, profiles_beside
+from gateway.errors import Unavailable
 
 
 @pytest.fixture
@@ -51,3 +53,8 @@ def test_no_private_key_lies_in_the_configuration_and_none_is_readable_by_others
     assert len(private) >= 6
     for path in private:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_starts(root):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Unavailable, match="cannot be used"):
+        lay_out(root, speed=1, http_port=taken.getsockname()[1], now_ns=clock_gettime_ns(CLOCK_REALTIME))

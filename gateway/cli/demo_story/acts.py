@@ -38,6 +38,8 @@ ACTS: Final = (
     Act("verified", 130, "its bundle is checked, by us and by its own verify.py"),
     Act("refused", 135, "one byte of a copy is changed: it must fail"),
 )
+ENDED: Final = Act("ended", 140, "the gateway stops in order; its whole ledger verifies")
+"""Played last, after the plant has stayed for whoever looks around."""
 UNTIL: Final = {"alert": "alert", "delivered": "delivered", "returned": "returned", "sealed": "refused"}
 """Word of `--until` → last act. Sealed, while nobody can sign yet: ended, root computed, verified, tampered copy refused."""
 

@@ -14,7 +14,7 @@ from gateway.cli.demo_story.broker import BrokerPlace
 from gateway.cli.demo_story.certificates import Authority, Leaf, write_private
 from gateway.cli.demo_story.freezer import APPLICATION_URI, FreezerPlace
 from gateway.cli.demo_story.plant_files import GATEWAY, SITE, PlantFacts, gateway_yaml, limits_yaml, plant_yaml
-from gateway.cli.demo_story.ports import free_ports
+from gateway.cli.demo_story.ports import check_free, free_ports
 from gateway.cli.demo_story.profiles import write_profiles
 from gateway.cli.demo_story.room import BrokerLink
 
@@ -132,6 +132,8 @@ def lay_out(root: Path, *, speed: float, http_port: int | None, now_ns: int) -> 
     """Make folders, ports, certificates and secrets below ``root``, an empty folder of ours; nothing is started."""
     for name in ("config/trust", "config/limits", "secrets", "broker", "logs", "state/opcua", "device_profiles"):
         (root / name).mkdir(mode=0o700, parents=True)
+    if http_port is not None:
+        check_free(http_port)
     authority = Authority(now_ns)
     authority.write_pem(root / "config" / "trust" / "ca.pem")
     opcua, cable, broker, qms, web, telemetry = free_ports(6)

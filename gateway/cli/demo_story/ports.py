@@ -8,6 +8,16 @@ from contextlib import ExitStack
 from gateway.errors import Unavailable
 
 
+def check_free(port: int) -> None:
+    """Raise `Unavailable` when somebody listens on a port that was asked for."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise Unavailable(
+            f"port {port} cannot be used: {error.strerror}", code="port-free", remedy="name another one with --port"
+        ) from error
+
+
 def free_ports(count: int) -> list[int]:
     """Return ``count`` different ports that nobody listens on; raise `Unavailable` when there are none."""
     try:

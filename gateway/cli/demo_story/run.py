@@ -13,7 +13,7 @@ from time import CLOCK_REALTIME, clock_gettime_ns, monotonic
 
 from msgspec import Struct
 
-from gateway.cli.demo_story.acts import BATCH, Act, acts_until
+from gateway.cli.demo_story.acts import BATCH, ENDED, UNTIL, Act, acts_until
 from gateway.cli.demo_story.pace import Pace
 from gateway.cli.demo_story.plant import Plant, lay_out
 from gateway.cli.demo_story.screen import Screen, open_screen
@@ -71,11 +71,13 @@ async def _run(options: DemoOptions, root: Path) -> int:
         async with set_up(plant, pace, options.seed, embedded_broker=options.embedded_broker) as stage:
             screen.say(f"plant up in {monotonic() - began:.1f} s\n")
             screen.acts(acts)
-            failed = await Story(stage, screen).play(acts)
-            if failed is None:
-                screen.say("\n" + "\n".join(_to_try(plant, stays=_stays(options))))
+            story = Story(stage, screen)
+            failed = await story.play(acts)
+            if failed is None and acts[-1].name == UNTIL["sealed"]:
+                screen.say("\n" + "\n".join(_to_try(plant, stays=_stays(options))) + "\n")
                 if _stays(options):
                     await _until_interrupted()
+                failed = await story.play((ENDED,))
         return await _closing(screen, failed, options)
     finally:
         screen.close()

@@ -50,5 +50,16 @@ async def refused(told: Context) -> Held:
     return Held(told.stage.watch.size - 1, f"{ours.line}  as it should")
 
 
+async def ended(told: Context) -> Held:
+    """The gateway stops in order when asked to; every record it ever wrote is then verified from its files."""
+    code = await told.stage.gateway.stop()
+    if code != 0:
+        raise NotHeld(f"the gateway ended with {code}: {told.stage.gateway.last_words()}")
+    said = await verify_with_ours(told.stage.plant.ledger)
+    if said.code != 0 or not said.line.startswith("VERIFIED"):
+        raise NotHeld(f"the ledger folder: gateway verify ended with {said.code}: {said.line}")
+    return Held(told.stage.watch.size - 1, f"stopped in order; the whole ledger: {said.line}")
+
+
 def _both(ours: Said, alone: Said) -> tuple[tuple[str, Said], tuple[str, Said]]:
     return ("gateway verify", ours), ("the bundle's verify.py", alone)

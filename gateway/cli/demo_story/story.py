@@ -10,7 +10,7 @@ from gateway.cli.demo_story.acts import Act, Held, NotHeld
 from gateway.cli.demo_story.context import Context
 from gateway.cli.demo_story.scenes_limit import action, alert, delivered, returned
 from gateway.cli.demo_story.scenes_plant import batch, cut, door, ready
-from gateway.cli.demo_story.scenes_proof import refused, sealed, verified
+from gateway.cli.demo_story.scenes_proof import ended, refused, sealed, verified
 from gateway.cli.demo_story.screen import Screen, clock
 from gateway.cli.demo_story.stage import Stage
 from gateway.cli.demo_story.watch import NotSeen
@@ -29,6 +29,7 @@ SCENES: Final[dict[str, Callable[[Context], Awaitable[Held]]]] = {
     "sealed": sealed,
     "verified": verified,
     "refused": refused,
+    "ended": ended,
 }
 
 
