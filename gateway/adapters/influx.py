@@ -145,7 +145,7 @@ class InfluxSink:
         if target.token is not None:
             return {"Authorization": f"{'Bearer' if target.api == 'v3' else 'Token'} {target.token}"}
         if target.user is not None:
-            return {"Authorization": aiohttp.BasicAuth(target.user, target.password or "").encode()}
+            return {"Authorization": aiohttp.encode_basic_auth(target.user, target.password or "")}
         return {}
 
     def _judge(self, status: int, body: str, retry_after: str | None, lines: Sequence[bytes]) -> ProjectionAnswer:
