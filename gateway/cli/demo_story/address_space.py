@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any, Final
 
-from asyncua import Server, ua
+from asyncua import ua
 from asyncua.common.node import Node
+from asyncua.server.server import Server
+from asyncua.ua.uatypes import DateTime
 from msgspec import Struct
 
 from gateway.cli.demo_story.oracle import Written
 from gateway.cli.demo_story.profiles import NAMESPACE
 from gateway.cli.demo_story.thermal import Chamber
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = DateTime(1970, 1, 1, tzinfo=UTC)
 CELSIUS: Final = ua.EUInformation(
     NamespaceUri="http://www.opcfoundation.org/UA/units/un/cefact",
     UnitId=4_408_652,
@@ -50,7 +52,7 @@ class AddressSpace:
         """Make the nodes with their first values."""
         index = await server.register_namespace(NAMESPACE)
         freezer = await server.nodes.objects.add_object(
-            ua.NodeId(self._root, index), ua.QualifiedName(self._root, index)
+            ua.NodeId.from_string(f"ns={index};s={self._root}"), ua.QualifiedName(self._root, index)
         )
         for signal, variable in VARIABLES.items():
             node = await freezer.add_variable(

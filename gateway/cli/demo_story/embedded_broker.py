@@ -14,7 +14,7 @@ from typing import Any
 from amqtt.broker import Broker
 
 
-class CertificateBroker(Broker):  # type: ignore[misc]  # the library is untyped
+class CertificateBroker(Broker):  # type: ignore[misc, unused-ignore]  # the library is untyped
     """The library's broker, but a client without a certificate of our authority is not let in."""
 
     @staticmethod

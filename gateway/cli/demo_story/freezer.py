@@ -9,9 +9,11 @@ import time
 from datetime import timedelta
 from typing import Any, Final
 
-from asyncua import Server, ua
+from asyncua import ua
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
+from asyncua.ua.uaerrors import BadCertificateUntrusted
 from cryptography import x509
 from msgspec import Struct
 
@@ -39,7 +41,7 @@ class FreezerPlace(Struct, frozen=True, kw_only=True):
         return f"opc.tcp://127.0.0.1:{self.reached_by}/freezer"
 
 
-class _OneUser(UserManager):  # type: ignore[misc]  # the library is untyped
+class _OneUser(UserManager):  # type: ignore[misc, unused-ignore]  # the library is untyped
     """Lets in one account, by name and password."""
 
     def __init__(self, user: str, password: str) -> None:
@@ -100,4 +102,4 @@ class Freezer:
         """Refuse every client certificate but the gateway's."""
         expected = x509.load_der_x509_certificate(self._place.client_der)
         if certificate != expected:
-            raise ua.UaStatusCodeError(ua.StatusCodes.BadCertificateUntrusted)
+            raise BadCertificateUntrusted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -51,7 +51,7 @@ class _Ended(Exception):
 
 
 @asynccontextmanager
-async def set_up(plant: Plant, pace: Pace, seed: int, *, embedded_broker: bool = False) -> AsyncIterator[Stage]:
+async def set_up(plant: Plant, pace: Pace, seed: int, *, embedded_broker: bool = False) -> AsyncGenerator[Stage]:
     """Start the plant, then the gateway; end them in the opposite order. Raises `Unavailable` when a part cannot start."""
     broker = await start_broker(plant.broker_place(), embedded=embedded_broker)
     gateway = Child("the gateway", _command("run", plant), plant.root / "logs" / "gateway.log")
