@@ -186,10 +186,14 @@ class Committer:
             assert self._doubt is not None
             raise self._doubt
 
-    async def follow(self, size: int) -> Committed | None:
-        """Return the commit that starts at ``size``; None when the run has ended."""
+    async def grown(self, size: int) -> None:
+        """Wait until more than ``size`` entries are committed, or nothing more will come."""
         async with self._advanced:
             await self._advanced.wait_for(lambda: self._tree.size > size or self._closing or self._doubt is not None)
+
+    async def follow(self, size: int) -> Committed | None:
+        """Return the commit that starts at ``size``; None when the run has ended."""
+        await self.grown(size)
         if self._tree.size <= size:
             return None
         commit = self._recent.from_size(size)

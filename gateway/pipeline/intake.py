@@ -101,6 +101,11 @@ class Intake:
         """How many gaps are open now."""
         return self._gaps.open_count
 
+    @property
+    def unsettled(self) -> int:
+        """How many parcels wait for their commit."""
+        return self._unsettled.total()
+
     def resume(self, source: str) -> Resume:
         """Return where ``source`` stood by the newest records."""
         return self._standing.resume(source, self._addresses.get(source, {}))

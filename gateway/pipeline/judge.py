@@ -31,6 +31,7 @@ from gateway.ledger.records import (
     Clock,
     Config,
     Content,
+    Delivery,
     Deviation,
     Excursion,
     Gap,
@@ -109,6 +110,17 @@ class Judge:
         self._revisions: dict[tuple[str, int], domain.Deviation] = {}
         self._indexes: dict[str, int] = {}
         self.batch_notes: list[Any] = []
+        self.record_ids: dict[str, str] = {}
+        self._folds: Mapping[type[Record], Any] = {
+            Reading: self._reading,
+            Excursion: self._excursion,
+            Deviation: self._deviation,
+            Delivery: self._delivery,
+            Batch: self._batch,
+            Gap: self._gap,
+            Clock: self._clock,
+            Config: self._config,
+        }
         self.batches = Batches(settings.rolls)
         self.book = ExcursionBook()
         self.deviations = Deviations(running.plan.gateway)
@@ -157,22 +169,9 @@ class Judge:
 
     def take(self, index: int, record: Record) -> None:
         """Fold one record."""
-        if isinstance(record, Reading):
-            self._reading(index, record)
-        elif isinstance(record, Excursion):
-            self._excursion(index, record)
-        elif isinstance(record, Deviation):
-            self._deviation(record)
-        elif isinstance(record, Batch):
-            self._batch(index, record)
-        elif isinstance(record, Gap):
-            self._gap(index, record)
-        elif isinstance(record, Clock):
-            if self._boot is not None and self._boot != record.boot_id:
-                self.evaluator.apply_boot(index)
-            self._boot = record.boot_id
-        elif isinstance(record, Config):
-            self._config(index, record)
+        fold = self._folds.get(type(record))
+        if fold is not None:
+            fold(index, record)
 
     def excursions_of(self, memberships: Sequence[Membership]) -> list[dict[str, Any]]:
         """Return the excursions that meet these intervals on their places, oldest first."""
@@ -182,6 +181,20 @@ class Judge:
             if any(self._meets(m, story.newest, story.t1_ns) for m in memberships if not m.withdrawn)
         ]
         return [shown_excursion(story, format_time) for story in sorted(found, key=lambda s: s.raised.t0_ns)]
+
+    def deviations_of(self, batch: str) -> list[dict[str, Any]]:
+        """Return the deviations that name a batch, oldest first, with the record ids the QMS gave."""
+        return [
+            {
+                "deviation": one.deviation,
+                "state": one.state.value,
+                "revision": one.revision,
+                "excursions": list(one.excursions),
+                "record_id": self.record_ids.get(one.deviation),
+            }
+            for one in self.deviations.all()
+            if batch in one.batches
+        ]
 
     def _reading(self, index: int, record: Reading) -> None:
         view = view_of(index, record)
@@ -273,7 +286,16 @@ class Judge:
         if story is not None:
             self.deviations.apply_return(record.excursion, story.t1_ns)
 
-    def _deviation(self, record: Deviation) -> None:
+    def _clock(self, index: int, record: Clock) -> None:
+        if self._boot is not None and self._boot != record.boot_id:
+            self.evaluator.apply_boot(index)
+        self._boot = record.boot_id
+
+    def _delivery(self, _index: int, record: Delivery) -> None:
+        if isinstance(record.external_id, str) and record.object.kind == "deviation":
+            self.record_ids[record.object.id] = record.external_id
+
+    def _deviation(self, _index: int, record: Deviation) -> None:
         known = self._revisions.pop((record.deviation, record.revision), None)
         if known is None:
             before = next((d for d in self.deviations.all() if d.deviation == record.deviation), None)

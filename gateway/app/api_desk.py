@@ -1,0 +1,79 @@
+"""API desk: the batch desk as routes ask it, with bodies of the API on one side and bundles on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.adapters.http.bodies import BatchEventBody
+from gateway.adapters.machine_accounts import MachineAccount
+from gateway.domain.batch_event import NodeUse
+from gateway.pipeline.batch_desk import BatchDesk, Told
+from gateway.pipeline.bundles import BundleBuilder, batch_subject
+from gateway.pipeline.committer import Committer
+from gateway.pipeline.judge import Judge
+
+
+class ApiDesk:
+    """Implements `gateway.adapters.http.desk.BatchDesk`."""
+
+    def __init__(
+        self,
+        desk: BatchDesk,
+        judge: Judge,
+        bundles: BundleBuilder,
+        committer: Committer,
+        indexed: Callable[[int], Awaitable[None]],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._desk = desk
+        self._judge = judge
+        self._bundles = bundles
+        self._committer = committer
+        self._indexed = indexed
+        self._now_ns = now_ns
+
+    async def record(
+        self, batch: str, body: BatchEventBody, key: str, account: MachineAccount, terminal: str
+    ) -> tuple[dict[str, Any], bool]:
+        """Record one event of a machine account; one that may create batches also starts them unplanned."""
+        del terminal
+        told = Told(
+            act=body.event,
+            effective_time=body.effective_time,
+            nodes=tuple(NodeUse(node=use.node, use=use.use, room=use.room) for use in body.nodes),
+            client=body.client,
+            phase=body.phase,
+            header=body.header,
+            reason=body.reason,
+        )
+        return await self._desk.record(batch, told, key, account.person, may_create="batch.create" in account.scopes)
+
+    def all(self, *, open_only: bool, node: str | None) -> list[dict[str, Any]]:
+        """Return all batches, oldest first."""
+        return self._desk.all(open_only=open_only, node=node)
+
+    def show(self, batch: str) -> dict[str, Any] | None:
+        """Return one batch, None if there is none."""
+        return self._desk.show(batch)
+
+    async def bundle(self, batch: str, account: MachineAccount, terminal: str) -> bytes:
+        """Build the bundle of a batch up to the newest head and record that it left."""
+        size, note = self._committer.size, self._committer.checkpoint
+        await self._indexed(size)
+        context = self._judge.batches.batch(batch)
+        excursions = [("excursion", shown["excursion"]) for shown in self._judge.excursions_of(context.memberships)]
+        deviations = [("deviation", shown["deviation"]) for shown in self._judge.deviations_of(batch)]
+        now_ns = self._now_ns()
+        subject = batch_subject(
+            batch, context.memberships, self._judge.rules_under("").plan, [*excursions, *deviations], now_ns
+        )
+        loop = asyncio.get_running_loop()
+        content = await loop.run_in_executor(None, self._bundles.build, subject, size, note, now_ns)
+        await self._desk.exported(batch, account.person, terminal, content)
+        return content
+
+    async def refused(self, operation: str, account: str, terminal: str, code: str) -> None:
+        """Record a refusal."""
+        await self._desk.refused(operation, account, terminal, code)

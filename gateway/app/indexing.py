@@ -1,0 +1,74 @@
+"""Indexing: keeps the index behind the ledger, in its own thread, and lets others wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from gateway.adapters.index.follower import IndexFollower
+from gateway.adapters.index.query import IndexQuery
+from gateway.adapters.segment_store.store import SegmentStore
+from gateway.pipeline.committer import Committer
+
+TURN_S = 0.2
+"""Shortest time between two transactions of the index: it may lag, it must not steal the disk from commits."""
+
+
+class Indexing:
+    """One writer thread; `query` is for everybody."""
+
+    def __init__(self, path: Path, origin: str, store: SegmentStore, committer: Committer) -> None:
+        self._follower = IndexFollower(path, origin, store.reader)
+        self._committer = committer
+        self._path = path
+        self._layout = store.layout
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._size = 0
+        self._advanced = asyncio.Condition()
+        self._wanted = asyncio.Event()
+        self._query: IndexQuery | None = None
+
+    @property
+    def query(self) -> IndexQuery:
+        """A reading connection, opened when the index is there."""
+        if self._query is None:
+            self._query = IndexQuery(self._path, self._layout)
+        return self._query
+
+    async def open(self) -> None:
+        """Open the index, or begin it anew."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._follower.open, self._committer.size)
+        self._size = self._follower.next_index
+
+    async def run(self) -> None:
+        """Follow until the journal ends."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._committer.grown(self._size)
+            size = self._committer.size
+            if size <= self._size:
+                break
+            await loop.run_in_executor(self._thread, self._follower.follow, size)
+            self._size = size
+            async with self._advanced:
+                self._advanced.notify_all()
+            self._wanted.clear()
+            try:
+                await asyncio.wait_for(self._wanted.wait(), TURN_S)
+            except TimeoutError:
+                continue
+
+    async def indexed(self, size: int) -> None:
+        """Wait until everything below ``size`` is indexed."""
+        self._wanted.set()
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self._size >= size)
+
+    async def close(self) -> None:
+        """Close both connections."""
+        if self._query is not None:
+            self._query.close()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._follower.close)
+        self._thread.shutdown()

@@ -1,0 +1,221 @@
+"""Parts: every part of a run, made in the order in which each needs the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+
+from gateway.adapters.entropy import os_entropy
+from gateway.adapters.segment_store.store import SegmentStore
+from gateway.adapters.system_clock import OsClock
+from gateway.app.api_desk import ApiDesk
+from gateway.app.build import this_build
+from gateway.app.evidence import EvidenceFolder
+from gateway.app.finder import IndexFinder
+from gateway.app.health import Health
+from gateway.app.indexing import Indexing
+from gateway.app.lookup import LedgerLookup
+from gateway.app.setup import clock_limits, is_set_up, open_store, seal_key
+from gateway.app.sinks import modes, open_projectors, open_qms_sinks
+from gateway.app.site import Site
+from gateway.app.sources import early_commits, make_sources
+from gateway.app.zone import PlantZone
+from gateway.config.load import understand
+from gateway.domain.batch import Rolls
+from gateway.domain.batch_plan import BatchSettings
+from gateway.errors import ConfigurationRefused
+from gateway.ledger.note import VerifyKey
+from gateway.ledger.policy import Policy
+from gateway.ledger.records import Record, parse_record
+from gateway.ledger.segment import segment_of
+from gateway.pipeline.batch_desk import BatchDesk
+from gateway.pipeline.bundles import BundleBuilder
+from gateway.pipeline.clock_watch import ClockRecorder, ClockWatch
+from gateway.pipeline.committer import CommitSettings, Committer
+from gateway.pipeline.disk_watch import DiskWatch
+from gateway.pipeline.event_maker import Maker, MakerSettings
+from gateway.pipeline.intake import Intake
+from gateway.pipeline.judge import Epoch, Judge, JudgeSettings
+from gateway.pipeline.opening import carry, effective, start
+from gateway.pipeline.outbox import Outbox
+from gateway.pipeline.projector import Projector
+from gateway.pipeline.publisher import Publisher
+from gateway.pipeline.stamp import Stamper
+from gateway.pipeline.standing import Standing
+from gateway.ports import Source, StoreHead, SystemClock
+
+MS_NS = 1_000_000
+
+
+@dataclass(slots=True)
+class Parts:
+    """What `run` starts and stops."""
+
+    version: str
+    clock: SystemClock
+    clocks: ClockRecorder
+    stamp: Stamper
+    committer: Committer
+    publisher: Publisher
+    indexing: Indexing
+    judge: Judge
+    outbox: Outbox
+    intake: Intake
+    clock_watch: ClockWatch
+    disk_watch: DiskWatch
+    sources: Mapping[str, Source]
+    projectors: Mapping[str, Projector]
+    api_desk: ApiDesk
+    health: Health
+    opening: tuple[list[Record], list[bytes]]
+
+    async def drained(self) -> None:
+        """Wait until everything that was offered is settled."""
+        while self.intake.unsettled:
+            self.committer.hurry()
+            await asyncio.sleep(0.01)
+
+
+async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
+    """Lock and check the ledger, find where everything stands, and put the parts together. Nothing runs yet."""
+    if not is_set_up(site):
+        raise ConfigurationRefused(f"no ledger in {site.ledger}", remedy="once for a box: gateway setup")
+    clock, sealer = OsClock(), seal_key(site)
+    store = open_store(site, sealer)
+    head = await asyncio.get_running_loop().run_in_executor(None, store.open)
+    stack.callback(store.close)
+    standing = _standing(site, store, head)
+    build, origin = this_build(), site.settings.ledger.origin
+    stamp = Stamper(clock, dev=site.development, run=standing.run + 1, clock_number=standing.clock)
+    clocks = ClockRecorder(clock, stamp, PlantZone(site.plan.zone), clock_limits(site))
+    committer = Committer(
+        store,
+        head,
+        origin=origin,
+        sealer=sealer,
+        entropy=os_entropy,
+        clock=clock,
+        carry=lambda: carry(standing, stamp, site.plan.gateway),
+        settings=CommitSettings(
+            commit_ns=site.settings.ledger.commit_ms * MS_NS, pool_leaves_max=site.settings.ledger.pool_leaves_max
+        ),
+    )
+    crashed = head.unclean or not standing.stopped
+    opening = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed))
+    configured, side_objects = effective(site.plan, site.files, stamp, standing)
+    for offset, record in enumerate([*opening, *configured]):
+        standing.apply(committer.index_of(offset), record)
+    intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site))
+    _know_repeats(site, standing, intake)
+    indexing = Indexing(site.state / "index.db", origin, store, committer)
+    judge = _judge(site, committer, stamp, store, head)
+    policy = Policy(logs=(sealer.key,))
+    facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
+    bundles = BundleBuilder(store, lambda: IndexFinder(indexing.query), policy, facts, verifier())
+    sinks = await open_qms_sinks(site, clock, stack)
+    maker = Maker(
+        _maker_settings(site, sealer.key, build.version),
+        judge,
+        store,
+        lambda: IndexFinder(indexing.query),
+        bundles,
+        EvidenceFolder(site.state / "evidence").keep,
+        indexing.indexed,
+    )
+    outbox = Outbox(site.plan.gateway, sinks, maker, committer, stamp, clock)
+    lookup = LedgerLookup(lambda: indexing.query, store)
+    desk = BatchDesk(site.plan, _batch_settings(site), judge, committer, stamp, build.version)
+    judge.batch_notes.append(desk.note)
+    return Parts(
+        version=build.version,
+        clock=clock,
+        clocks=clocks,
+        stamp=stamp,
+        committer=committer,
+        publisher=Publisher(committer, store),
+        indexing=indexing,
+        judge=judge,
+        outbox=outbox,
+        intake=intake,
+        clock_watch=ClockWatch(clock, stamp, clocks, committer),
+        disk_watch=DiskWatch(committer.figures, committer, stamp, site.plan.gateway),
+        sources=make_sources(site, clock, "gateway_crashed" if crashed else "gateway_stopped"),
+        projectors=await open_projectors(site, clock, committer, lookup, stack),
+        api_desk=ApiDesk(desk, judge, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns),
+        health=Health(site.plan, committer, intake, clocks, stamp, clock, build.version),
+        opening=([*opening, *configured], side_objects),
+    )
+
+
+def verifier() -> bytes:
+    """Return the stand-alone verifier that lies in every bundle."""
+    return package_files("gateway.ledger").joinpath("standalone", "verify.py").read_bytes()
+
+
+def _standing(site: Site, store: SegmentStore, head: StoreHead) -> Standing:
+    """Fold the newest segment: its carry holds all that stood before it."""
+    size = head.tree.size
+    standing = Standing(places={s.id: (s.source, s.address) for s in site.plan.signals.values()})
+    for index, _, content in store.read(segment_of(max(size - 1, 0)), size):
+        standing.apply(index, parse_record(content))
+    return standing
+
+
+def _found(head: StoreHead, *, crashed: bool) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if crashed:
+        found["unclean"] = True
+    if head.torn_bytes:
+        found |= {"torn_bytes": head.torn_bytes, "torn_sha256": head.torn_sha256 or ""}
+    return found
+
+
+def _know_repeats(site: Site, standing: Standing, intake: Intake) -> None:
+    """Cut the newest committed payloads again: their devices' own repeat keys are known from then on."""
+    if not any(standing.payloads.values()):
+        return
+    from gateway.app.repeats import repeat_keys  # noqa: PLC0415 - paho only where MQTT is configured
+
+    for plan in site.plan.mqtt:
+        intake.know(plan.source, repeat_keys(plan, standing.payloads.get(plan.source, ())))
+
+
+def _judge(site: Site, committer: Committer, stamp: Stamper, store: SegmentStore, head: StoreHead) -> Judge:
+    batch = site.settings.batch
+    required = [name for name, sink in site.settings.sinks.items() if sink.qms is not None and sink.qms.required]
+
+    def epochs(files: Mapping[str, bytes], change_set: str) -> Epoch | None:
+        loaded = understand(files, change_set=change_set)
+        return None if loaded.plan is None else Epoch(loaded.plan, loaded.limit_sets)
+
+    return Judge(
+        Epoch(site.plan, site.limit_sets),
+        epochs,
+        JudgeSettings(rolls=Rolls(batch.pre_roll_s, batch.post_roll_s), required_sinks=tuple(required)),
+        committer,
+        stamp,
+        store.read_blob,
+        level_at=head.tree.size,
+    )
+
+
+def _batch_settings(site: Site) -> BatchSettings:
+    block = site.settings.batch
+    created = frozenset(name for name, adapter in block.adapters.items() if adapter.auto_create)
+    return BatchSettings(pairing_window_h=block.pairing_window_h, auto_create=created)
+
+
+def _maker_settings(site: Site, key: VerifyKey, version: str) -> MakerSettings:
+    http = site.settings.http
+    return MakerSettings(
+        origin=site.settings.ledger.origin,
+        key=key,
+        build=version,
+        url=(http.url or f"https://{http.listen}").rstrip("/"),
+        zone=site.plan.zone,
+        serials=site.serials,
+        modes=modes(site),
+    )

@@ -1,0 +1,140 @@
+"""Sinks: QMS receivers and InfluxDB targets of the configuration, made ready for outbox and projectors."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gateway.app.build import this_build
+from gateway.app.site import Site
+from gateway.config.models.sinks import Influxdb, Qms
+from gateway.pipeline.influx_lines import LineWriter
+from gateway.pipeline.influx_syntax import SignalTags
+from gateway.pipeline.line_sender import LineSender
+from gateway.pipeline.outbox import Sink
+from gateway.pipeline.projector import Projector
+from gateway.ports import Journal, SystemClock
+
+if TYPE_CHECKING:
+    from gateway.adapters.webhook.envelope_seal import EnvelopeKeys
+    from gateway.app.lookup import LedgerLookup
+
+_RANDOM = secrets.SystemRandom()
+
+
+async def open_qms_sinks(site: Site, clock: SystemClock, stack: AsyncExitStack) -> list[Sink]:
+    """Open the sender of every QMS sink; the stack closes them."""
+    return [
+        await _qms(site, name, sink.qms, clock, stack)
+        for name, sink in site.settings.sinks.items()
+        if sink.qms is not None
+    ]
+
+
+async def open_projectors(
+    site: Site, clock: SystemClock, journal: Journal, lookup: LedgerLookup, stack: AsyncExitStack
+) -> dict[str, Projector]:
+    """Open every InfluxDB sink with its projector; the stack closes them."""
+    return {
+        name: await _influx(site, name, sink.influxdb, clock, journal, lookup, stack)
+        for name, sink in site.settings.sinks.items()
+        if sink.influxdb is not None
+    }
+
+
+def modes(site: Site) -> dict[str, tuple[str, str]]:
+    """Return CloudEvents mode and content type by QMS sink."""
+    return {name: (s.qms.mode, s.qms.content_type) for name, s in site.settings.sinks.items() if s.qms is not None}
+
+
+async def _qms(site: Site, name: str, block: Qms, clock: SystemClock, stack: AsyncExitStack) -> Sink:
+    from gateway.adapters.webhook.address_check import AddressRule  # noqa: PLC0415 - aiohttp only where a sink needs it
+    from gateway.adapters.webhook.sender import WebhookSender, make_tls  # noqa: PLC0415 - as above
+
+    parts = urlsplit(block.url)
+    loopback = site.development and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    rule = AddressRule(
+        block.allow_hosts or [parts.hostname or ""],
+        [*block.allow_networks, *(["127.0.0.0/8", "::1/128"] if loopback else [])],
+        [*block.ports, *([parts.port] if loopback and parts.port is not None else [])],
+    )
+    tls = make_tls(
+        None if block.ca is None else site.path(block.ca),
+        None if block.client_certificate is None else site.path(block.client_certificate),
+        None if block.client_key is None else site.secret_file(block.client_key),
+    )
+    sender = WebhookSender(block.url, rule, clock, tls=tls, approval=not site.development)
+    headers = {"user-agent": f"gateway/{this_build().version}"}
+    if block.token is not None:
+        headers["authorization"] = f"Bearer {site.secret_text(block.token)}"
+    keys = _keys(site, block)
+
+    def seal(event_id: str, timestamp_s: int, body: bytes) -> str:
+        from gateway.adapters.webhook.envelope_seal import seal_envelope  # noqa: PLC0415 - loaded with the sender
+
+        return seal_envelope(keys, event_id, timestamp_s, body)
+
+    return Sink(
+        name=name,
+        url=block.url,
+        webhook=await stack.enter_async_context(sender),
+        seal=seal,
+        headers=headers,
+        id_pointer=block.receipt.id_pointer,
+        required=block.required,
+        confirm_within_s=block.confirm_within_s,
+    )
+
+
+def _keys(site: Site, block: Qms) -> EnvelopeKeys:
+    from gateway.adapters.webhook.envelope_seal import EnvelopeKeys, parse_secret, parse_signing_key  # noqa: PLC0415
+
+    seeds = () if block.ed25519_key is None else (parse_signing_key(site.secret_text(block.ed25519_key)),)
+    return EnvelopeKeys((parse_secret(site.secret_text(block.secret)),), seeds)
+
+
+async def _influx(
+    site: Site,
+    name: str,
+    block: Influxdb,
+    clock: SystemClock,
+    journal: Journal,
+    lookup: LedgerLookup,
+    stack: AsyncExitStack,
+) -> Projector:
+    from gateway.adapters.cursor_file import CursorFile  # noqa: PLC0415 - only where a projection runs
+    from gateway.adapters.influx import InfluxSink, InfluxTarget  # noqa: PLC0415 - as above
+    from gateway.adapters.webhook.sender import make_tls  # noqa: PLC0415 - as above
+
+    target = InfluxTarget(
+        url=block.url,
+        api=block.api,
+        bucket=block.bucket,
+        org=block.org,
+        token=None if block.token is None else site.secret_text(block.token),
+        user=block.user,
+        password=None if block.password is None else site.secret_text(block.password),
+    )
+    tls = make_tls(None if block.ca is None else site.path(block.ca)) if block.url.startswith("https:") else None
+    sink = await stack.enter_async_context(InfluxSink(target, clock, tls))
+    store = CursorFile(site.state, name)
+    sender = LineSender(name, sink, store, clock, _RANDOM.random)
+    writer = LineWriter(site.plan.gateway, tags_of(site), lookup, lookup.batch_ref)
+    return Projector(name, site.settings.ledger.origin, sink, writer, journal, store, sender)
+
+
+def tags_of(site: Site) -> Callable[[str, str], SignalTags]:
+    """Return the function (signal, config) → tags of a series."""
+    signals = site.plan.signals
+
+    def tags(signal: str, config: str) -> SignalTags:
+        del config  # tags of a signal that is gone: those of its name alone
+        plan = signals.get(signal)
+        if plan is None:
+            return SignalTags(equipment=signal.partition("/")[0], room="", unit="")
+        return SignalTags(equipment=plan.node, room=plan.room or "", unit=plan.unit or "")
+
+    return tags

@@ -1,0 +1,34 @@
+"""`gateway run`: the gateway itself, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from gateway.cli.place import config_folder
+
+
+@click.command(
+    epilog="""Examples:
+
+    gateway run --config config
+
+    gateway run --config config --check-only"""
+)
+@click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
+@click.option("--check-only", is_flag=True, help="understand the configuration and the ledger's place, start nothing")
+def run(config: Path | None, *, check_only: bool) -> None:
+    """Read, seal, judge and deliver until stopped."""
+    from gateway.app.site import open_site
+
+    site = open_site(config_folder(config))
+    if site.development:
+        click.echo("DEVELOPMENT - NOT FOR GMP USE", err=True)
+    if check_only:
+        click.echo(f"understood: {len(site.plan.signals)} signals, configuration {site.plan.config}")
+        return
+    from gateway.app.run import run_gateway
+
+    asyncio.run(run_gateway(site, lambda line: click.echo(line, err=True)))
