@@ -8,7 +8,7 @@ of at most 15 significant digits; else decimals are compared.
 from __future__ import annotations
 
 import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import IntEnum
 
 from gateway.domain.limits import Condition
@@ -35,6 +35,15 @@ def as_decimal(value: Number) -> Decimal:
 def is_number(value: object) -> bool:
     """Say whether a value can be compared with a limit; a bool is a state, not a number."""
     return isinstance(value, Decimal | int | float) and not isinstance(value, bool)
+
+
+def as_number(value: object) -> Decimal | None:
+    """Return the number that a text holds (an integer beyond 2**53 is recorded as one), None if it holds none."""
+    try:
+        number = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and number.is_finite() else None
 
 
 def same_verdict(threshold: Decimal) -> bool:

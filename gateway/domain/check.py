@@ -5,6 +5,7 @@ A new evaluation (mean, rate, mkt …) is one more entry of ``_VERDICTS``; the m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -78,3 +79,22 @@ _VERDICTS: dict[str, Callable[[Check, Arrival], Verdict]] = {
     "bad_quality": _judge_quality,
     "flag": _judge_flag,
 }
+
+
+def calm_range(checks: list[Check]) -> tuple[float, float]:
+    """Return the values that break no limit: floats that lie surely inside, proved limits exactly so."""
+    low, high = -math.inf, math.inf
+    for check in checks:
+        condition = check.condition
+        if check.band is None:
+            if condition.evaluate == "flag":
+                return math.inf, -math.inf
+            continue
+        assert condition.limit is not None
+        if not check.band.proved:
+            return math.inf, -math.inf
+        if condition.side == "high":
+            high = min(high, float(condition.limit))
+        else:
+            low = max(low, float(condition.limit))
+    return low, high

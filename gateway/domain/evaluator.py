@@ -15,8 +15,9 @@ from gateway.domain.evaluation import Steps, advance, due_d
 from gateway.domain.excursion_event import EndedBy, EventKey, ExcursionEvent
 from gateway.domain.limits import SECOND_NS
 from gateway.domain.reading_view import ReadingView
-from gateway.domain.signal_track import Instant, SignalTrack, SignalWatch, TrackState
+from gateway.domain.signal_track import Instant, SignalTrack, SignalWatch
 from gateway.domain.timer_effect import TIMER, WrittenEvent, take_effect
+from gateway.domain.track_state import TrackState
 
 TIMER_GRACE_NS = 2 * SECOND_NS
 """How long a timer waits beyond its due time for a reading that is still on its way."""

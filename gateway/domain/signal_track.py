@@ -8,21 +8,20 @@ rest on received time, so that a step of the wall clock changes no duration. ``s
 
 from __future__ import annotations
 
-import math
-from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.band import is_number
-from gateway.domain.check import Arrival, Check
-from gateway.domain.condition_state import ConditionState, Stage
+from gateway.domain.band import as_number, is_number
+from gateway.domain.check import Arrival, Check, calm_range
+from gateway.domain.condition_state import ConditionState
 from gateway.domain.evaluation import Held, Steps, advance, due_d, step
 from gateway.domain.excursion_event import EndedBy
-from gateway.domain.happening import add_short, describe, tell_short
 from gateway.domain.limits import Condition
 from gateway.domain.reading_view import ReadingView
+from gateway.domain.rule_change import carry_over, end, enter
+from gateway.domain.track_state import LateReadings, TrackState
 
 CLOCK_STEP_NS = 50_000_000
 """Wall clock against monotonic clock between two readings: beyond this an excursion names the doubt ``clock``."""
@@ -40,16 +39,6 @@ class SignalWatch(Struct, frozen=True, kw_only=True):
     signal: str
     stale_ns: int
     conditions: tuple[Condition, ...]
-
-
-class LateReadings(Struct, frozen=True, kw_only=True):
-    """Readings older than the newest that wait for the re-evaluation job: bounds in effective time and ledger index."""
-
-    first_ns: int
-    last_ns: int
-    first: int
-    last: int
-    count: int
 
 
 class Instant(NamedTuple):
@@ -133,7 +122,7 @@ class SignalTrack:
             return []
         given: object = reading.value  # the ledger holds text, lists and objects too
         if isinstance(given, str | list | dict):
-            reading = replace(reading, value=_as_number(given) if self._numeric else None)
+            reading = replace(reading, value=as_number(given) if self._numeric else None)
         held = self.held()
         d, time_doubts = self._data_time(reading)
         d = max(d, held.from_d)
@@ -183,12 +172,12 @@ class SignalTrack:
         for n, check in enumerate(self._checks):
             old = before.pop(check.condition.id, None)
             if old is None:
-                self._states[n], told = self._enter(check, now, arrival)
+                self._states[n], told = enter(check, now, arrival)
             else:
-                self._states[n], told = self._carry_over(check, old, now, arrival)
+                self._states[n], told = carry_over(check, old, now, arrival)
             events += told
         for check, state in before.values():
-            events += _end(check, state, arrival)
+            events += end(check, state, arrival)
         self._done_d = d
         self._settle()
         return events
@@ -312,26 +301,6 @@ class SignalTrack:
             events += told
         return events
 
-    def _enter(self, check: Check, held: Held, arrival: Arrival) -> tuple[ConditionState, Steps]:
-        """A condition comes into force: only a limit has something to compare, and only a known value."""
-        if check.band is None or arrival.value is None:
-            return ConditionState(), []
-        return step(check, ConditionState(), held, arrival)
-
-    def _carry_over(
-        self, check: Check, old: tuple[Check, ConditionState], held: Held, arrival: Arrival
-    ) -> tuple[ConditionState, Steps]:
-        was, state = old
-        events: Steps = []
-        if was.condition == check.condition:
-            return state, events
-        if state.stage in (Stage.ACTIVE, Stage.RETURNING) and was.condition.rule != check.condition.rule:
-            events.append(describe(check, state, "rule_changed", index=arrival.index, at_d=arrival.d))
-        if check.band is None or arrival.value is None:
-            return state, events
-        state, told = step(check, state, held, arrival)
-        return state, events + told
-
     def _install(self, watch: SignalWatch) -> None:
         self.watch = watch
         self._checks = [Check.of(condition) for condition in watch.conditions]
@@ -340,7 +309,7 @@ class SignalTrack:
         delays = (c.on_delay_ns for c in watch.conditions if c.evaluate == "no_data")
         self._calm_ns = watch.stale_ns + min(delays, default=NEVER_NS)
         self._numeric = any(check.band is not None for check in self._checks)
-        self._low, self._high = _calm_range(self._checks)
+        self._low, self._high = calm_range(self._checks)
         self._quiet = False
 
     def _settle(self) -> None:
@@ -364,61 +333,5 @@ class SignalTrack:
         )
 
 
-class TrackState(Struct, frozen=True, kw_only=True):
-    """Canonical state of one signal, as a snapshot stores it; a condition that never did anything is left out."""
-
-    last: ReadingView
-    shift_ns: int
-    done_d: int
-    known_d: int
-    cause: str
-    rebooted: bool
-    late: LateReadings | None
-    states: dict[str, ConditionState]
-
-
 _FAST = frozenset({float, int})
 _UNTOUCHED = ConditionState()
-
-
-def _calm_range(checks: list[Check]) -> tuple[float, float]:
-    """Return the values that break no limit: floats that lie surely inside, proved limits exactly so."""
-    low, high = -math.inf, math.inf
-    for check in checks:
-        condition = check.condition
-        if check.band is None:
-            if condition.evaluate == "flag":
-                return math.inf, -math.inf
-            continue
-        assert condition.limit is not None
-        if not check.band.proved:
-            return math.inf, -math.inf
-        if condition.side == "high":
-            high = min(high, float(condition.limit))
-        else:
-            low = max(low, float(condition.limit))
-    return low, high
-
-
-def _as_number(value: object) -> Decimal | None:
-    """Return the number that a text holds (an integer beyond 2**53 is recorded as one), None if it holds none."""
-    try:
-        number = Decimal(value) if isinstance(value, str) else None
-    except InvalidOperation:
-        return None
-    return number if number is not None and number.is_finite() else None
-
-
-def _end(check: Check, state: ConditionState, arrival: Arrival) -> Steps:
-    """A condition is no longer in force: what it holds ends here, at once."""
-    if state.stage is Stage.PENDING and check.band is not None:
-        add_short(check, state, d=arrival.d, te_ns=arrival.te_ns)
-    if state.stage in (Stage.ACTIVE, Stage.RETURNING):
-        if state.t1_ns is None:
-            state.t1_d, state.t1_ns, state.ended_by = arrival.d, arrival.te_ns, arrival.ended_by
-        return [
-            describe(check, state, "returned", index=arrival.index, at_d=arrival.d, cleared_ns=arrival.te_ns),
-        ]
-    if state.short is not None:
-        return [tell_short(check, state, d=arrival.d, index=arrival.index)]
-    return []
