@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,6 +17,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from gateway.adapters.mqtt.link import MqttLink
 from gateway.adapters.mqtt.wire import Wire
 
+RETAINED_ALWAYS: Final = 0
 RETAINED_IF_NEW: Final = 1
 """Retain handling 1: the broker sends a retained message only with a new subscription."""
 
@@ -23,12 +25,25 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BufferedClient(Client):
-    """paho's client on our `Wire`. It never reconnects, never acknowledges and keeps no queue of received messages."""
+    """paho's client on our `Wire`. It never reconnects, never acknowledges and keeps no queue of received messages.
+
+    The socket is made here: paho's own way leaks it when the TLS handshake fails.
+    """
 
     wire: Wire | None = None
+    tls: ssl.SSLContext | None = None
 
     def _create_socket(self) -> Any:
-        self.wire = Wire(super()._create_socket())  # type: ignore[arg-type]  # tcp or TLS, never websockets
+        raw = socket.create_connection((self.host, self.port), timeout=self.connect_timeout)
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls is not None:
+                raw = self.tls.wrap_socket(raw, server_hostname=self.host, do_handshake_on_connect=False)
+                raw.do_handshake()
+        except (OSError, ValueError):
+            raw.close()
+            raise
+        self.wire = Wire(raw)
         return self.wire
 
 
@@ -45,8 +60,7 @@ def make_client(link: MqttLink, tls: ssl.SSLContext | None, will: tuple[str, byt
     client.connect_timeout = link.connect_timeout_s
     if link.user is not None:
         client.username_pw_set(link.user, link.password)
-    if tls is not None:
-        client.tls_set_context(tls)
+    client.tls = tls
     if will is not None:
         properties: Any = None
         if link.v5:
@@ -69,11 +83,17 @@ def connect(client: BufferedClient, link: MqttLink) -> None:
 
 
 def subscribe(client: BufferedClient, link: MqttLink, topic: str, number: int) -> int:
-    """Queue one SUBSCRIBE at QoS 1 (never 2) with its subscription id; return its message id."""
+    """Queue one SUBSCRIBE with its subscription id; return its message id.
+
+    Readings at QoS 1, never 2. What the broker says of itself at QoS 0: it must not queue up while we are away.
+    """
+    own = topic.startswith("$")
+    qos = 0 if own else 1
     if not link.v5:
-        _, mid = client.subscribe(topic, qos=1)
+        _, mid = client.subscribe(topic, qos=qos)
     else:
-        options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=RETAINED_IF_NEW)
+        handling = RETAINED_ALWAYS if own else RETAINED_IF_NEW
+        options = SubscribeOptions(qos=qos, retainAsPublished=True, retainHandling=handling)
         properties = _properties(PacketTypes.SUBSCRIBE)
         properties.SubscriptionIdentifier = number
         _, mid = client.subscribe([(topic, options)], properties=properties)

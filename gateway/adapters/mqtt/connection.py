@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -53,7 +54,8 @@ class Connection:
         self._wire: Wire | None = None
         self._greeted: asyncio.Future[Greeting] = self._loop.create_future()
         self._subacks: dict[int, int] = {}
-        self._suback_seen = asyncio.Event()
+        self._asked: dict[int, str] = {}
+        self._asked_ns = 0
         self._timer: asyncio.TimerHandle | None = None
         self._acking = False
         self._keepalive_ns = link.keepalive_s * _SECOND
@@ -101,23 +103,24 @@ class Connection:
             assert self.lost is not None
             raise self.lost from None
 
-    async def subscribe(self, topics: dict[str, int]) -> dict[str, int]:
-        """Subscribe each topic under its number; return what was granted: 0, 1, or a code from 0x80. Raise `LinkLost`."""
+    def subscribe(self, topics: Mapping[str, int]) -> None:
+        """Subscribe each topic under its number; `granted` has the answers once they are all there.
+
+        Nobody may wait for them without reading on: the broker sends what it had queued for us in front of its SUBACKs.
+        """
         client, wire = self._parts()
-        asked = {subscribe(client, self._link, topic, number): topic for topic, number in topics.items()}
+        for topic, number in topics.items():
+            self._asked[subscribe(client, self._link, topic, number)] = topic
+        self._asked_ns = self._clock.now().monotonic_ns
         wire.flush()
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                while not self._subacks.keys() >= asked.keys():
-                    if self.lost is not None:
-                        raise self.lost
-                    self._suback_seen.clear()
-                    await self._suback_seen.wait()
-        except TimeoutError:
-            self.drop("timeout", f"no SUBACK within {ANSWER_S:.0f} s")
-            assert self.lost is not None
-            raise self.lost from None
-        return {topic: self._subacks.pop(mid) for mid, topic in asked.items()}
+
+    def granted(self) -> dict[str, int] | None:
+        """Return what was granted for each topic asked, once: 0, 1, or a code from 0x80. None: not all answers are there."""
+        if not self._asked or not self._subacks.keys() >= self._asked.keys():
+            return None
+        found = {topic: self._subacks.pop(mid) for mid, topic in self._asked.items()}
+        self._asked.clear()
+        return found
 
     def unsubscribe(self, topic: str) -> None:
         """Give back a subscription of an older configuration."""
@@ -179,7 +182,6 @@ class Connection:
         if not self._greeted.done():
             self._greeted.set_exception(self.lost)
             self._greeted.exception()  # seen: nobody waits for it after a cancel
-        self._suback_seen.set()
         self.wake.set()
 
     # from the wire
@@ -239,11 +241,14 @@ class Connection:
             return
         now = self._clock.now().monotonic_ns
         if self.paused:
-            self.heard_ns = now  # we do not listen: silence is ours
+            self.heard_ns = self._asked_ns = now  # we do not listen: silence is ours
             self.relieve()
         early = self._keepalive_ns * 3 // 4
         if now - self.heard_ns >= 2 * self._keepalive_ns:
             self.drop("keepalive", f"silent for {2 * self._keepalive_ns // _SECOND} s")
+            return
+        if self._asked and now - self._asked_ns >= ANSWER_S * _SECOND:
+            self.drop("timeout", f"no SUBACK within {ANSWER_S:.0f} s")
             return
         if now - self._pinged_ns >= early and (now - self._said_ns >= early or now - self.heard_ns >= early):
             self._pinged_ns = self._said_ns = now
@@ -290,7 +295,7 @@ class Connection:
 
     def _on_subscribe(self, _client: Client, _userdata: Any, mid: int, reasons: Any, _properties: Any) -> None:
         self._subacks[mid] = reasons[0].value
-        self._suback_seen.set()
+        self.wake.set()
 
     def _on_disconnect(self, _client: Client, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if flags.is_disconnect_packet_from_server and reason is not None and reason.value == TAKEN_OVER:

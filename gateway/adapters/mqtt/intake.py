@@ -9,6 +9,7 @@ from typing import Final
 from paho.mqtt.client import topic_matches_sub
 
 from gateway.adapters.mqtt.bounds import QuarantineBound
+from gateway.adapters.mqtt.broker_watch import BrokerWatch
 from gateway.adapters.mqtt.link_gaps import LinkGaps
 from gateway.adapters.mqtt.payload import Cut, Quarantined, Receipt, cut
 from gateway.adapters.mqtt.publish import Arrival
@@ -55,6 +56,7 @@ class MessageIntake:
         self._sequences = {t: Sequence(r.topic, r.addresses) for t, r in routes.items() if r.sequence is not None}
         self._qos0_told: set[bytes] = set()
         self._unknown_seen: set[bytes] = set()
+        self._broker = BrokerWatch()
         self.bound = QuarantineBound()
         self.fresh: set[bytes] = set()
         self.retain_is_old = False
@@ -66,6 +68,8 @@ class MessageIntake:
     def parcel(self, arrival: Arrival, window: Window) -> Parcel | None:
         """Return what is to be offered for one message; None if it holds nothing new and is acknowledged in its turn."""
         route = self._routes.get(arrival.topic)
+        if route is None and arrival.topic.startswith(b"$SYS/"):
+            return self._told_by_broker(arrival, window)
         digest = sha256(arrival.payload).hexdigest()
         topic = route.topic if route is not None else arrival.topic.decode(errors="backslashreplace")
         key = TransportKey(self.incarnation, arrival.mid, digest, topic) if arrival.qos else None
@@ -84,6 +88,12 @@ class MessageIntake:
             facts = self._unrouted(arrival, topic)
             return self._unread(arrival, window, key, facts)
         return self._routed(arrival, route, window, key, digest)
+
+    def _told_by_broker(self, arrival: Arrival, window: Window) -> Parcel | None:
+        seen = self._broker.look(arrival.topic, arrival.payload, arrival.moment.monotonic_ns)
+        window.drop(arrival.qos, arrival.mid)
+        facts = self._gaps.suspected(*seen) if seen is not None else []
+        return self.notice(tuple(facts)) if facts else None
 
     def _routed(
         self, arrival: Arrival, route: Route, window: Window, key: TransportKey | None, digest: str

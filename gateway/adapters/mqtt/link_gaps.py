@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from gateway.adapters.mqtt.route import Route
 from gateway.ports import Fact
@@ -12,7 +12,9 @@ LINK_DOWN: Final = "link_down"
 LINK_DOWN_QOS0: Final = "link_down_qos0"
 SESSION_LOST: Final = "broker_session_lost"
 STOPPED_QOS0: Final = "gateway_stopped"
+BROKER: Final = ("broker_restart", "broker_dropped")
 REFUSED: Final = "item_refused"
+_OF_ALL: Final = (SESSION_LOST, *BROKER)
 
 
 class LinkGaps:
@@ -51,9 +53,16 @@ class LinkGaps:
                 facts += self._opened(SESSION_LOST, SESSION_LOST, ())
             if LINK_DOWN in self._open:
                 facts.append(self._closed(LINK_DOWN, LINK_DOWN, "none"))
-        for key in (SESSION_LOST, LINK_DOWN_QOS0, STOPPED_QOS0):
+        for key in (SESSION_LOST, LINK_DOWN_QOS0, STOPPED_QOS0, *BROKER):
             if key in self._open:
                 self._await_reading[key] = Fact(kind="gap_bounded", key=key, cause=self._open[key])
+        return facts
+
+    def suspected(self, cause: str, detail: dict[str, Any]) -> list[Fact]:
+        """Return what a restart of the broker or its drop counter opens: a possible gap since the last look."""
+        facts = self._opened(cause, cause, (), certainty="possible", detail=detail)
+        if facts:
+            self._await_reading[cause] = Fact(kind="gap_bounded", key=cause, cause=cause)
         return facts
 
     def first_reading(self, route: Route) -> tuple[Fact, ...]:
@@ -62,7 +71,7 @@ class LinkGaps:
             return ()
         facts: list[Fact] = []
         for key in list(self._await_reading):
-            if key == SESSION_LOST or not route.qos_expected:
+            if key in _OF_ALL or not route.qos_expected:
                 facts += [self._await_reading.pop(key), self._closed(key, self._open[key], "none")]
         return tuple(facts)
 
@@ -86,7 +95,7 @@ class LinkGaps:
         addresses: tuple[str, ...],
         *,
         certainty: str = "certain",
-        detail: dict[str, int | str] | None = None,
+        detail: dict[str, Any] | None = None,
     ) -> list[Fact]:
         if key in self._open:
             return []

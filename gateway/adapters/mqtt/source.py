@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from gateway.adapters.mqtt import broker_watch
 from gateway.adapters.mqtt.connection import Connection, Greeting
 from gateway.adapters.mqtt.foreign import LinkLost
 from gateway.adapters.mqtt.intake import MessageIntake
@@ -21,6 +22,8 @@ PAUSE_S_MAX: Final = 30.0
 JITTER: Final = 0.2
 SILENT_S: Final = 10.0
 REFUSED_AGAIN_S: Final = 60.0
+REPEATS_WINDOWS: Final = 4
+"""Committed messages remembered, in windows: after a reconnect a broker may send a window again and one more."""
 TURN: Final = 100
 """Messages between two moments in which other tasks may run."""
 
@@ -52,9 +55,11 @@ class MqttSource:
         self._numbers = {route.topic: number for number, route in enumerate(self._routes.values(), 1)}
         if link.v5:
             self._numbers |= {watch: len(self._routes) + number for number, watch in enumerate(plan.watch, 1)}
+        self._asked = self._numbers | {topic: len(self._numbers) + n for n, topic in enumerate(broker_watch.TOPICS, 1)}
         self._connection: Connection | None = None
         self._quiet = False
         self._told = ""
+        self._connected = False
         self._refused: dict[str, int] = {}
 
     @property
@@ -72,7 +77,7 @@ class MqttSource:
     async def run(self, inlet: Inlet) -> None:
         """Read until cancelled."""
         resume = inlet.resume(self._plan.source)
-        self._repeats = Repeats(self._link.receive_max, resume.repeats, resume.incarnation)
+        self._repeats = Repeats(REPEATS_WINDOWS * self._link.receive_max, resume.repeats, resume.incarnation)
         self._gaps = LinkGaps(self._routes.values(), resume.gaps_open)
         self._messages = MessageIntake(
             self._plan, self._routes, resume, self._repeats, self._gaps, self._link.payload_kb_max * 1024
@@ -110,7 +115,7 @@ class MqttSource:
             greeting = await connection.open(self._plan.source, self._messages.epoch + 1)
             opened = True
             await self._begin(inlet, connection, greeting)
-            await self._serve(inlet, connection)
+            await self._serve(inlet, connection, greeting)
         except LinkLost as error:
             connection.end(error)
         lost = connection.lost
@@ -133,16 +138,25 @@ class MqttSource:
         facts = self._gaps.returned(
             session_present=greeting.session_present, known_before=self._known, first=self._first
         )
-        self._first, self._known, self._told = False, True, ""
+        self._first, self._known, self._connected, self._told = False, True, False, ""
         if facts:
             await inlet.offer(messages.notice(tuple(facts)))
         messages.fresh = {topic for topic, route in self._routes.items() if route.topic not in self._subscribed}
         messages.retain_is_old = not self._link.v5
-        codes = await connection.subscribe(self._numbers)
-        facts = self._judge(codes)
-        facts.append(Fact(kind="link", cause="connected", detail=self._connected(greeting, codes)))
+        connection.subscribe(self._asked)
         connection.announce("online", messages.epoch)
-        await inlet.offer(messages.notice(tuple(facts)))
+
+    async def _hear_answers(self, inlet: Inlet, connection: Connection, greeting: Greeting) -> None:
+        """Say in the stream what the broker granted, once all its answers are there."""
+        codes = connection.granted()
+        if codes is None:
+            return
+        facts = self._judge(codes)
+        if not self._connected:
+            self._connected = True
+            facts.append(Fact(kind="link", cause="connected", detail=self._link_detail(greeting, codes)))
+        if facts:
+            await inlet.offer(self._messages.notice(tuple(facts)))
 
     def _judge(self, codes: Mapping[str, int]) -> list[Fact]:
         facts = self._gaps.granted(self._routes.values(), codes)
@@ -155,16 +169,18 @@ class MqttSource:
                     self._subscribed.add(route.topic)
         return facts
 
-    def _connected(self, greeting: Greeting, codes: Mapping[str, int]) -> dict[str, Any]:
+    def _link_detail(self, greeting: Greeting, codes: Mapping[str, int]) -> dict[str, Any]:
         findings = list(greeting.findings)
         if self._plan.watch and not self._link.v5:
             findings.append("watch_needs_mqtt_5")
         findings += [f"watch_refused:{watch}" for watch in self._plan.watch if codes.get(watch, 0) >= 0x80]  # noqa: PLR2004 - a refusal
+        if any(codes[topic] >= 0x80 for topic in broker_watch.TOPICS):  # noqa: PLR2004 - a refusal
+            findings.append("sys_refused")
         detail: dict[str, Any] = {
             "client_id": self._link.client_id,
             "endpoint": self._link.endpoint,
             "findings": findings,
-            "granted": sum(code < 0x80 for code in codes.values()),  # noqa: PLR2004 - a refusal
+            "granted": sum(codes[topic] < 0x80 for topic in self._numbers),  # noqa: PLR2004 - a refusal
             "keepalive_s": self._link.keepalive_s,
             "protocol": self._link.protocol,
             "receive_max": self._link.receive_max,
@@ -174,7 +190,7 @@ class MqttSource:
         }
         return detail | {f"revised_{name}": value for name, value in greeting.revised.items()}
 
-    async def _serve(self, inlet: Inlet, connection: Connection) -> None:
+    async def _serve(self, inlet: Inlet, connection: Connection, greeting: Greeting) -> None:
         """Offer what arrives until the connection is lost; `offer` waiting is what holds the broker back."""
         arrivals, again = connection.arrivals, self._clock.now().monotonic_ns
         if self._quiet:
@@ -182,6 +198,7 @@ class MqttSource:
         while connection.lost is None:
             connection.wake.clear()
             await self._offer_all(inlet, connection)
+            await self._hear_answers(inlet, connection, greeting)
             connection.relieve()
             if arrivals or connection.lost is not None:
                 continue
@@ -191,9 +208,7 @@ class MqttSource:
             now = self._clock.now().monotonic_ns
             if self._refused and now - again >= REFUSED_AGAIN_S * _SECOND:
                 again = now
-                facts = self._judge(await connection.subscribe(dict(self._refused)))
-                if facts:
-                    await inlet.offer(self._messages.notice(tuple(facts)))
+                connection.subscribe(self._refused)
             quiet = self._messages.bound.quiet(now)
             if quiet:
                 await inlet.offer(self._messages.notice(quiet))

@@ -85,6 +85,7 @@ class ScriptedBroker:
         self.connack_again = b"\x20\x03\x01\x00\x00"
         self.suback = 1
         self.pong = True
+        self.queue: list[bytes] = []
         self._new = asyncio.Event()
         self._ready: list[Session] = []
 
@@ -104,8 +105,11 @@ class ScriptedBroker:
                 if first == 0x10:
                     session.send(self.connack_again if self._ready else self.connack)
                 elif first == 0x82:
+                    session.send(*self.queue)
+                    self.queue = []
                     session.send(b"\x90\x04" + body[:2] + b"\x00" + bytes([self.suback]))
-                    self._ready.append(session)
+                    if session not in self._ready:
+                        self._ready.append(session)
                     self._new.set()
                 elif first & 0xF0 == 0x30:
                     size = int.from_bytes(body[:2])

@@ -11,6 +11,7 @@ import paho.mqtt
 import pytest
 
 from gateway.adapters.mqtt.bounds import BYTES_A_DAY, MESSAGES_A_SECOND, QuarantineBound
+from gateway.adapters.mqtt.broker_watch import DROPPED, UPTIME, BrokerWatch
 from gateway.adapters.mqtt.foreign import FOREIGN, MAPPED, link_lost
 from gateway.adapters.mqtt.link import MqttLink, tls_context
 from gateway.adapters.mqtt.link_gaps import LinkGaps
@@ -188,3 +189,33 @@ def test_transport_key_comes_back(topic: str) -> None:
 @pytest.mark.parametrize("text", ["", "mqtt/x/1/ab/t", "env/a#v|1|2|num:3"])
 def test_other_keys_are_no_transport_keys(text: str) -> None:
     assert parse_transport_key(text) is None
+
+
+class TestBrokerWatch:
+    def test_lower_uptime_is_a_restart(self) -> None:
+        watch = BrokerWatch()
+        assert watch.look(UPTIME, b"100 seconds", 0) is None
+        assert watch.look(UPTIME, b"110 seconds", 10 * SECOND) is None
+        assert watch.look(UPTIME, b"0 seconds", 20 * SECOND) == (
+            "broker_restart",
+            {"uptime_before_s": 110, "uptime_s": 0},
+        )
+        assert watch.look(UPTIME, b"10 seconds", 30 * SECOND) is None
+
+    def test_higher_uptime_of_a_later_start_is_a_restart_too(self) -> None:
+        watch = BrokerWatch()
+        watch.look(UPTIME, b"5 seconds", 0)
+        assert watch.look(UPTIME, b"60 seconds", 1000 * SECOND) is not None
+
+    def test_di_08_rising_drop_counter_is_a_possible_gap(self) -> None:
+        watch = BrokerWatch()
+        assert watch.look(DROPPED, b"7", 0) is None
+        assert watch.look(DROPPED, b"9", 1) == ("broker_dropped", {"dropped": 2})
+        assert watch.look(DROPPED, b"none", 2) is None
+
+    def test_suspicion_stands_open_until_the_next_reading(self) -> None:
+        gaps = LinkGaps([route()], {})
+        (opened,) = gaps.suspected("broker_restart", {"uptime_s": 0})
+        assert (opened.certainty, opened.addresses) == ("possible", ())
+        assert gaps.suspected("broker_restart", {"uptime_s": 0}) == []
+        assert told(gaps.first_reading(route()))[1] == ("gap_closed", "broker_restart", "none")

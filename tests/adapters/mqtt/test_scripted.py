@@ -188,3 +188,14 @@ async def test_connect_asks_for_what_the_page_says() -> None:
         assert b"\x27" not in connect[10 : 10 + connect[10]]  # no Maximum Packet Size
         subscribe = next(body for first, body in session.packets if first == 0x82)
         assert subscribe[2:] == b"\x02\x0b\x01" + len(TOPIC).to_bytes(2) + TOPIC.encode() + bytes([0x01 | 0x08 | 0x10])
+
+
+async def test_queue_in_front_of_the_subacks_is_read_and_acknowledged() -> None:
+    """The broker sends all it had queued before it answers SUBSCRIBE; twice the window must not block the link."""
+    async with ScriptedBroker.start() as broker:
+        broker.queue = [publish_packet(TOPIC, value(k), mid=k) for k in range(1, 101)]
+        inlet = FakeInlet()
+        async with running(source(broker.port, plan(TOPIC), receive_max=20), inlet):
+            session = await broker.session(0)
+            await session.until_acked(*range(1, 101))
+        assert inlet.values() == [str(k) for k in range(1, 101)]
