@@ -35,16 +35,16 @@ class Disclosed(msgspec.Struct, frozen=True):
 
 
 class _Shown(msgspec.Struct):
-    """The members of a reading that a row shows, as their JSON text."""
+    """The members of a reading that a row shows; the value as its JSON text."""
 
     signal: str
-    n: msgspec.Raw
-    received_ns: msgspec.Raw
+    n: int
+    received_ns: int
     value: msgspec.Raw
     quality: str
     provenance: str
-    source_ns: msgspec.Raw = msgspec.Raw(b"")
-    status: msgspec.Raw = msgspec.Raw(b"")
+    source_ns: int | msgspec.UnsetType = msgspec.UNSET
+    status: int | msgspec.UnsetType = msgspec.UNSET
     reason: list[str] = msgspec.field(default_factory=list[str])
 
 
@@ -102,14 +102,20 @@ def _row(one: Disclosed) -> str:
     cells = [
         str(one.index),
         shown.signal,
-        *(bytes(raw).decode() for raw in (shown.n, shown.source_ns, shown.received_ns)),
+        str(shown.n),
+        _number(shown.source_ns),
+        str(shown.received_ns),
         _TEXT.decode(value) if value.startswith(b'"') else value.decode(),
         shown.quality,
         " ".join(shown.reason),
-        bytes(shown.status).decode(),
+        _number(shown.status),
         shown.provenance,
     ]
     return ",".join(_quoted(cell) for cell in cells) + "\n"
+
+
+def _number(value: int | msgspec.UnsetType) -> str:
+    return "" if isinstance(value, msgspec.UnsetType) else str(value)
 
 
 def _quoted(cell: str) -> str:

@@ -322,3 +322,45 @@ def test_samples_are_chosen_by_hash():
     chosen = sample_indexes(range(100), [0, 50, 99], 60, b"root")
     assert {0, 99, 60} <= set(chosen)
     assert chosen == sample_indexes(range(99, -1, -1), [0, 50, 99], 60, b"root")
+
+
+def sealed_as(record: bytes) -> dict[str, bytes]:
+    """A bundle of one entry that was sealed as it is, whatever it is."""
+    log = Log([[record]])
+    every = entries(log, 0)
+    request = BundleRequest(
+        subject=Subject(kind="range", id="x"),
+        scope="site",
+        made_ns=1,
+        entries=[(0, every[0])],
+        note=log.notes[0],
+        policy=make_policy([SEAL_KEY], [], []),
+    )
+    return build_bundle(request, LeafReader(log.plans[0].frames[0].leaf_hashes))
+
+
+def test_us_01_readings_that_are_none_are_judged_alike():
+    good = sealed_as(reading(1))
+    assert both(good).exit_code == 0
+    for record in (
+        b'{"v":1,"kind":"reading",',
+        reading(1) + b"x",
+        reading(1).replace(b'"n":1', b'"n":"1"'),
+        reading(1).replace(b'"quality":"good"', b'"quality":7'),
+        reading(1).replace(b'"quality"', b'"qualify"'),
+        reading(1).replace(b'"status":0', b'"status":null'),
+        reading(1).replace(b'"quality"', b'"reason":[1],"quality"'),
+        reading(1).replace(b'"quality"', b'"reason":"a","quality"'),
+    ):
+        log = Log([[record]])
+        leaf = hash_leaf(entries(log, 0)[0])
+        entry = entries(log, 0)[0]
+        binary = bytes(8) + leaf[:4] + len(entry).to_bytes(2, "big") + entry
+        manifest = json.loads(good["manifest.json"]) | {"root": log.head.root().hex()}
+        members = good | {
+            "entries.bin": binary,
+            "checkpoint": log.notes[0],
+            "manifest.json": json.dumps(manifest).encode(),
+        }
+        assert both(members).exit_code == 1
+        assert any("readings.csv: differs" in line for line in both(members).lines())

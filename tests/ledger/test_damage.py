@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from gateway.ledger.crypto import cosigner
-from gateway.ledger.frame import frame_entries, parse_frame
+from gateway.ledger.frame import format_frame, frame_entries, parse_frame
 from gateway.ledger.note import sign_note
 from gateway.ledger.policy import Witness, make_policy, parse_policy
 from gateway.ledger.verify import verify_ledger
-from tests.ledger.damage import edit_value, flip, forged, rewrite, strip_log
+from tests.ledger.damage import edit_value, flip, forged, replace_frame, rewrite, strip_log
 from tests.ledger.logs import Log, reading, small_log
 from tests.ledger.vector_files import SEAL_KEY, WITNESS_KEY, WITNESS_SEED, vector
 
@@ -236,3 +236,67 @@ def test_us_01_torn_tail_of_a_published_log():
         "note: torn tail of 100 bytes after record 24, never acknowledged",
         "FAILED at record 25: ledger ends here, 35 were published",
     ]
+
+
+@pytest.mark.parametrize("length", [b"\xff\xff", b"\x00\x10"])
+def test_us_01_damaged_length_names_the_first_record_it_spoils(length):
+    log = small_log()
+    name, offset, _ = log.frames[1]
+    sizes = [len(entry) for entry in entries(log, 1)]
+    at = offset + 64 + sum(sizes[:5]) + 2 * 5
+    content = log.files[name]
+    spoilt = content[:at] + length + content[at + 2 :]
+    result = verify_ledger([(name, spoilt)])
+    assert result.exit_code == 1
+    if length == b"\x00\x10":
+        assert result.last_line == "FAILED at record 10: content hash differs"
+    else:
+        assert result.last_line == "FAILED in records 5..14: content hash differs"
+
+
+def test_us_01_entry_whose_salt_is_gone():
+    log = small_log()
+    rewrite(log, 1, lambda items: [*items[:5], b"short", *items[6:]])
+    assert verified(log).last_line == "FAILED at record 10: content hash differs"
+
+
+def test_us_01_body_that_holds_more_or_less_than_it_says():
+    for change, line in (
+        (drop(5, 8), "FAILED at record 10: 3 records missing"),
+        (insert(5), "FAILED at record 10: record was never sealed"),
+    ):
+        log = small_log()
+        rewrite(log, 1, change)
+        assert verified(log).last_line == line
+
+
+def test_us_01_record_written_twice_in_a_frame():
+    log = small_log()
+    rewrite(log, 1, lambda items: [*items[:6], items[2], *items[6:]], prefixes=lambda k: [*k[:6], k[2], *k[6:]])
+    assert verified(log).last_line == "FAILED at record 11: record was never sealed"
+
+
+def test_us_01_frame_header_that_is_gone():
+    log = small_log()
+    name, offset, _ = log.frames[1]
+    log.files[name] = flip(log.files[name], offset)
+    assert verified(log).last_line == "FAILED in records 5..14: cannot be read, no frame begins here"
+
+
+def test_us_01_last_frame_cut_short_by_the_next_file():
+    log = small_log()
+    name, offset, _ = log.frames[3]
+    log.new_file()
+    log.commit([reading(31)])
+    log.files[name] = log.files[name][: offset + 300]
+    assert verified(log).exit_code == 1
+    assert verified(log).failures[0].first == 25
+
+
+def test_us_01_seed_that_was_changed_spoils_every_salt():
+    log = small_log()
+    name, offset, _ = log.frames[1]
+    frame = parse_frame(log.files[name], offset)
+    leaves = log.plans[1].frames[0].leaf_hashes
+    replace_frame(log, 1, format_frame(5, bytes(32), frame.body, leaves, frame.checkpoint))
+    assert verified(log).last_line == "FAILED in records 5..14: frame is damaged, its records are whole"

@@ -100,3 +100,9 @@ def test_us_01_bytes_between_frames_are_damage():
     content = content[:SECOND] + b"GWFR and more" + content[SECOND:]
     assert offsets(content) == [FILE_HEADER_SIZE, (SECOND, 13, False), SECOND + 13]
     assert find_frame(content, SECOND + 14) is None
+
+
+def test_a_magic_number_alone_is_no_frame():
+    content = vector(FILE)
+    assert find_frame(b"GWFR" + content[SECOND:], 0) == 4
+    assert find_frame(b"GWFR GWFR", 0) is None

@@ -11,14 +11,24 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.ledger.crypto import ed25519_public, ed25519_sign
+from gateway.errors import EvidenceRefused
+from gateway.ledger.checkpoint import parse_checkpoint
+from gateway.ledger.crypto import ed25519_public, ed25519_sign, sealer
+from gateway.ledger.merkle import hash_leaf, hash_node
+from gateway.ledger.note import VerifyKey, parse_note, sign_note
+from gateway.ledger.policy import parse_policy
+from gateway.ledger.tlogproof import parse_tlog_proof
+from gateway.ledger.verify.texts import describe, utc_ms
 from tests.ledger.damage import flip
 from tests.ledger.test_bundle import BUNDLE, GOOD, OWN, SCRIPT, both, make_bundle, standalone
 from tests.ledger.test_damage import POLICY
-from tests.ledger.vector_files import SEAL_KEY
+from tests.ledger.vector_files import ORIGIN, SEAL_KEY
 
 
 def mutant(data, members: dict[str, bytes]) -> dict[str, bytes]:
@@ -36,6 +46,9 @@ def mutant(data, members: dict[str, bytes]) -> dict[str, bytes]:
 
 
 SMALL = make_bundle(extra={})
+
+
+LINE = "— a AAAAAAA=\n".encode()
 
 
 @settings(max_examples=400, deadline=None)
@@ -118,3 +131,122 @@ def test_us_03_verify_py_speaks_only_the_standard_library():
     names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert names <= allowed
+
+
+def test_us_01_der_is_read_in_one_way_only():
+    good = bytes.fromhex("3006020101020101")
+    assert standalone.der_integers(good) == (1, 1)
+    for bad in ("3006020101020181", "300602010102", "3106020101020101", "3006030101020101", "300702010102020001",
+                "3007020101020101", "3006020101020201", "3008020101020101ff00", "30060201010200ff"):  # fmt: skip
+        assert standalone.der_integers(bytes.fromhex(bad)) is None, bad
+    key = standalone.SPKI_P256 + bytes(64)
+    assert not standalone.p256_holds(key, b"", good), "no point of the curve"
+    assert not standalone.p256_holds(key[:-1], b"", good)
+    assert standalone.ec_add((5, 7), (5, standalone.EC_P - 7)) is None
+    assert not standalone.line_holds(standalone.Key("a", 99, b""), b"", b"")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["witness a b+00000000+AQE=\nquorum none", "group g 1 none\nquorum g", "group g 2 none\nquorum g", "quorum none\nquorum none",
+     "log a\nquorum none", "", "log a+00000000+AQ==\nquorum none", "log a+00000000+Ä\nquorum none", "log a+00000000+AQF=\nquorum none"],
+)  # fmt: skip
+def test_us_01_bad_policies_are_refused_by_both(text):
+    with pytest.raises(standalone.Broken):
+        standalone.read_policy(text.encode())
+    with pytest.raises(EvidenceRefused):
+        parse_policy(text)
+
+
+@pytest.mark.parametrize(
+    "ns", [0, 951_782_400_000_000_000, 1_709_164_800_001_000_000, 4_102_444_799_999_999_999, (1 << 63) - 1]
+)
+def test_times_are_written_alike(ns):
+    assert standalone.utc(ns) == utc_ms(ns)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"c2sp.org/tlog-proof@v1\n\nx", b"c2sp.org/tlog-proof@v1\nindex 01\n\nx", b"c2sp.org/tlog-proof@v1\nindex 1\nAAAA\n\nx"],
+)  # fmt: skip
+def test_us_01_bad_proofs_are_refused_by_both(content):
+    with pytest.raises(standalone.Broken):
+        standalone.read_tlog_proof(content)
+    with pytest.raises(EvidenceRefused):
+        parse_tlog_proof(content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x00\n\n" + LINE, b"a\tb\n\n" + LINE, b"a\n\n" + LINE[1:], b"a\n\n- a AAAAAAA=\n"]
+)
+def test_us_01_bad_notes_are_refused_by_both(content):
+    with pytest.raises(standalone.Broken):
+        standalone.read_note(content)
+    with pytest.raises(EvidenceRefused):
+        parse_note(content)
+
+
+@pytest.mark.parametrize("text", [b"o\n1\nAAAA\n", b"o\n01\nAAAA\n", b"\xff\n"])
+def test_us_01_bad_checkpoints_are_refused_by_both(text):
+    with pytest.raises(standalone.Broken):
+        standalone.read_checkpoint(text)
+    with pytest.raises(EvidenceRefused):
+        parse_checkpoint(text)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [b"", b"[]", b"{", b'{"a":\t1}', b'{"at_ns":1}', b'{"at_ns":1,"kind":"gap"}', b'{"at_ns":true,"kind":"x"}'],
+)
+def test_us_01_records_are_described_alike(record):
+    assert standalone.describe(record) == describe(record)
+
+
+def test_extra_bytes_of_a_proof_are_read_over():
+    content = b"c2sp.org/tlog-proof@v1\nextra AAE=\nindex 1\n\nx"
+    assert standalone.read_tlog_proof(content) == (1, [], b"x")
+
+
+def test_us_01_paths_of_the_wrong_length_are_refused():
+    leaf, other = hash_leaf(b"a"), hash_leaf(b"b")
+    assert standalone.root_from_path(0, 2, leaf, [other]) == hash_node(leaf, other)
+    for place, size, path in ((0, 2, []), (0, 1, [other]), (2, 2, [other]), (0, 2, [other, other])):
+        with pytest.raises(standalone.Broken):
+            standalone.root_from_path(place, size, leaf, path)
+    assert standalone.root_from_path(2, 3, leaf, [other]) == hash_node(other, leaf)
+
+
+def test_us_03_the_command_in_this_process(unpacked, tmp_path, monkeypatch, capsys):
+    def main(*arguments: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["verify.py", *map(str, arguments)])
+        return standalone.main()
+
+    assert main(unpacked) == 0
+    assert main(unpacked, "--json") == 0
+    assert main(unpacked, "--extract", tmp_path / "out") == 0
+    assert main(tmp_path / "absent") == 69
+    policy = tmp_path / "policy"
+    policy.write_bytes(BUNDLE["keys/policy"])
+    assert main(unpacked, "--witness-policy", policy) == 0
+    policy.write_text("nonsense")
+    assert main(unpacked, "--witness-policy", policy) == 78
+    archive = tmp_path / "B-123.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("checkpoint.tsr", b"")
+    assert main(archive) == 1
+    assert "note: time stamps not checked" in capsys.readouterr().out
+
+
+def test_us_03_publish_signature_is_extracted_for_openssl(tmp_path, capsys):
+    private = ec.derive_private_key(7, ec.SECP256R1())
+    spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = standalone.Key(ORIGIN, 2, spki)
+    text = BUNDLE["checkpoint"].rpartition(b"\n\n")[0] + b"\n"
+    signs = [
+        (SEAL_KEY, sealer(bytes(range(32)))),
+        (VerifyKey(ORIGIN, 2, spki), lambda t: private.sign(t, ec.ECDSA(SHA256()))),
+    ]
+    policy = standalone.Policy([], [key], [], [], "none")
+    standalone.extract({"checkpoint": sign_note(text, signs)}, policy, tmp_path)
+    assert "openssl dgst -sha256 -verify publish.pem" in capsys.readouterr().out
+    assert spki == base64.b64decode("".join((tmp_path / "publish.pem").read_text().splitlines()[1:-1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from gateway.ledger.note import sign_note
 from gateway.ledger.policy import make_policy
 from gateway.ledger.segment import make_file_header
 from gateway.ledger.verify import verify_ledger
+from gateway.ledger.verify.texts import describe
 from tests.ledger.damage import flip, replace_frame, rewrite, strip_log
 from tests.ledger.logs import Log, genesis, reading, small_log
 from tests.ledger.test_damage import PLAIN, POLICY, TIME_6, altered_in_place, cosigned, swap, verified
@@ -291,3 +293,30 @@ def test_us_01_any_flipped_bit_of_a_published_log_is_refused(data):
 
 LOG = small_log()
 STRIPPED_LOG = strip_log(small_log())
+
+
+def test_roots_kept_for_anchors_have_a_bound(monkeypatch):
+    monkeypatch.setattr("gateway.ledger.verify.ledger.ROOTS_KEPT", 2)
+    assert verify_ledger(told(anchor(5, b"rubbish", b"previous")).files.items()).exit_code == 0
+    other = Log([genesis()[1:], [reading(n) for n in range(1, 12)]])
+    assert verified(told(anchor(15, other.notes[1]))).exit_code == 0, "forgotten sizes are not compared"
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        (None, ""),
+        (b"", ""),
+        (b"[]", ""),
+        (b'{"received_ns":0,"signal":"a/b"}', " (1970-01-01T00:00:00.000Z a/b)"),
+        (b'{"at_ns":1709164800001000000,"kind":"gap"}', " (2024-02-29T00:00:00.001Z gap)"),
+        (b'{"at_ns":4102444799999999999,"kind":"gap"}', " (2099-12-31T23:59:59.999Z gap)"),
+        (b'{"at_ns":-1,"kind":"gap"}', ""),
+        (b'{"at_ns":true,"kind":"gap"}', ""),
+        (b'{"at_ns":1,"kind":7}', ""),
+        (b'{"at_ns":1,\t"kind":"gap"}', ""),
+        (b"\xff", ""),
+    ],
+)
+def test_records_are_described_where_they_can_be_read(record, shown):
+    assert describe(record) == shown

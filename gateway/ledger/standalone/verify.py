@@ -299,7 +299,7 @@ def decode(content: bytes) -> str:
 def read_note(content: bytes) -> Tuple[bytes, List[Tuple[str, bytes, bytes]]]:
     split = content.rfind(b"\n\n")
     text, rest = content[: split + 1], content[split + 2 :]
-    if split < 0 or len(content) > 1000000 or not rest.endswith(b"\n") or rest.count(b"\n") > 64:
+    if split < 0 or len(content) > 1_000_000 or not rest.endswith(b"\n") or rest.count(b"\n") > 64:
         raise Broken
     decode(text)
     if min(text.replace(b"\n", b" ")) < 32:
@@ -468,12 +468,21 @@ def value_text(record: bytes) -> str:
     return decode(record[start:])[:stop]
 
 
+def cell(top: Any, member: str, kind: type, *, optional: bool = False) -> str:
+    if optional and member not in top:
+        return ""
+    if type(top[member]) is not kind:
+        raise Broken
+    return str(top[member])
+
+
 def csv_row(one: Entry) -> str:
     record = one.record()
     top = json.loads(decode(record))
-    cells = [str(one.place), top["signal"], str(top["n"]), str(top.get("source_ns", "")), str(top["received_ns"])]
-    reasons = " ".join(top.get("reason", []))
-    cells += [value_text(record), top["quality"], reasons, str(top.get("status", "")), top["provenance"]]
+    cells = [str(one.place), cell(top, "signal", str), cell(top, "n", int), cell(top, "source_ns", int, optional=True)]
+    cells += [cell(top, "received_ns", int), value_text(record), cell(top, "quality", str)]
+    cells += [" ".join(typed(top.get("reason", []), list)), cell(top, "status", int, optional=True)]
+    cells.append(cell(top, "provenance", str))
     quoted = ['"' + c.replace('"', '""') + '"' if any(x in c for x in ',"\r\n') else c for c in cells]
     return ",".join(quoted) + "\n"
 

@@ -36,15 +36,14 @@ class Told:
         for finding in facts.findings:
             self._fail(finding)
         for index, record in facts.told:
-            match record:
-                case Key():
-                    self._take_key(index, record, origin)
-                case Anchor():
-                    self._take_anchor(record)
-                case Config():
-                    self._take_config(index, record)
-                case Gateway():
-                    self._take_pruned(index, record)
+            if isinstance(record, Key):
+                self._take_key(index, record, origin)
+            elif isinstance(record, Anchor):
+                self._take_anchor(record)
+            elif isinstance(record, Config):
+                self._take_config(index, record)
+            else:
+                self._take_pruned(index, record)
 
     def follow_signals(self, facts: RecordFacts, file: str, *, from_one: bool) -> list[Finding]:
         """Return where an `n` does not follow the one before; ``from_one``: a signal's first reading has n 1."""
