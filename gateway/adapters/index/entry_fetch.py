@@ -16,7 +16,7 @@ from gateway.adapters.segment_store.layout import Layout, SegmentName
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.ledger.entry import SALT_SIZE
 from gateway.ledger.frame import HEADER_SIZE, parse_frame_header
-from gateway.ledger.segment import FILE_HEADER_SIZE
+from gateway.ledger.segment import FILE_HEADER_SIZE, segment_of
 
 _MAPS_MAX: Final = 16
 _UNPACKED_MAX: Final = 2
@@ -115,13 +115,17 @@ class EntryFetch:
         return mapped
 
     def _packed_file(self, file: int) -> _Packed | None:
-        known = self._packed.get(file)
+        """Return the packed segment that took the place of a file, None while the file itself stands."""
+        if file in self._maps:
+            return None
+        segment = segment_of(file)
+        known = self._packed.get(segment)
         if known is not None:
             return known
-        path = self._layout.segment(SegmentName(file, packed=True))
+        path = self._layout.segment(SegmentName(segment, packed=True))
         if self._layout.segment(SegmentName(file, packed=False)).exists() or not path.exists():
             return None
-        known = self._packed[file] = _Packed(read_segment(path, packed=True))
+        known = self._packed[segment] = _Packed(read_segment(path, packed=True))
         if len(self._packed) > _UNPACKED_MAX:
             self._packed.popitem(last=False)
         return known

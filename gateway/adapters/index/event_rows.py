@@ -33,7 +33,18 @@ _EVENT: Final = {
     "audit": "operation",
     "signature": "meaning",
 }
-_LINKS: Final = ("batch", "excursion", "condition", "deviation", "person", "change_set", "source", "client", "signal", "gap")
+_LINKS: Final = (
+    "batch",
+    "excursion",
+    "condition",
+    "deviation",
+    "person",
+    "change_set",
+    "source",
+    "client",
+    "signal",
+    "gap",
+)
 _MANY: Final = {"batches": "batch", "excursions": "excursion", "signals": "signal"}
 _NAMED: Final = frozenset(_LINKS)
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from gateway.adapters.segment_store.disk import Disk, sync_folder
 from gateway.errors import EvidenceRefused
-from gateway.ledger.segment import format_name, parse_name
+from gateway.ledger.segment import format_name, parse_name, segment_of
 
 OPEN_MODE: Final = 0o640
 FINISHED_MODE: Final = 0o440
@@ -54,7 +54,11 @@ class Layout:
             sync_folder(disk, self.root)
 
     def segments(self) -> list[SegmentName]:
-        """Return the segment files in order; of a pair left by an interrupted sealing the unpacked one."""
+        """Return the segment files in order.
+
+        An interrupted sealing may leave both forms of a segment: while its first unpacked file stands, the unpacked ones
+        count; after that the packed one does, and unpacked leftovers inside it are passed over.
+        """
         found: dict[int, SegmentName] = {}
         for path in self.seg.iterdir() if self.seg.is_dir() else ():
             if path.name.endswith(".tmp"):
@@ -65,7 +69,9 @@ class Layout:
                 continue
             if first not in found or not packed:
                 found[first] = SegmentName(first, packed)
-        return [found[first] for first in sorted(found)]
+        sealed = {name.first for name in found.values() if name.packed}
+        kept = [first for first in sorted(found) if first in sealed or segment_of(first) not in sealed]
+        return [found[first] for first in kept]
 
     def segment(self, name: SegmentName) -> Path:
         """Return the path of a segment file."""

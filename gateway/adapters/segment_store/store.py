@@ -16,6 +16,7 @@ from gateway.adapters.segment_store.file_system import refuse_foreign_file_syste
 from gateway.adapters.segment_store.halt import read_halt, write_halt
 from gateway.adapters.segment_store.layout import FINISHED_MODE, FOLDERS, Layout, SegmentName
 from gateway.adapters.segment_store.lock import WriterLock
+from gateway.adapters.segment_store.pack import pack_segment, packable, remove_leftovers
 from gateway.adapters.segment_store.reader import SegmentReader
 from gateway.adapters.segment_store.recovery import Recovered, recover
 from gateway.adapters.segment_store.reserve import Reserve
@@ -183,6 +184,21 @@ class SegmentStore:
         except OSError as error:
             raise self._judged(error, self.layout.policy) from error
 
+    def pack(self) -> int | None:
+        """Seal the oldest segment that is full and published past its end; return its first index, None if there is none.
+
+        May run in another thread than the commits. A full disk leaves everything as it is; `LedgerDoubt` says that a
+        stored file is damaged and does not stop the commits.
+        """
+        ready = packable(self.layout, self._published)
+        if not ready:
+            return None
+        try:
+            pack_segment(self._disk, self.layout, ready[0])
+        except OSError as error:
+            raise self._judged(error, self.layout.seg) from error
+        return ready[0]
+
     def free_bytes(self) -> int:
         """Return the space that is free for us on the disk of the ledger."""
         stat = os.statvfs(self.layout.root)
@@ -212,6 +228,7 @@ class SegmentStore:
         found = check.run()
         self._refuse_unproved(halted, found)
         recovered = recover(self._disk, self.layout, found.tail) if found.tail is not None else Recovered(0, None)
+        remove_leftovers(self._disk, self.layout)
         self.reader.forget()
         clean = not found.tree.size or (_is_stop(found.last) and found.tail is None)
         size = found.tree.size
