@@ -11,12 +11,18 @@ import click
 _FAULTS = re.compile(r"([1-5][0-9]{2})(?:x([1-9][0-9]{0,3}))?")
 
 
-@click.group()
+@click.group(
+    epilog="Examples:\n\n    gateway hook listen --port 9000 --secret-file s.txt\n\n"
+    "    gateway hook listen --secret-file s.txt --fail 503x3"
+)
 def hook() -> None:
     """Webhooks to the QMS: receive them here, see what a receiver must do."""
 
 
-@hook.command()
+@hook.command(
+    epilog="Examples:\n\n    gateway hook listen --port 9000 --secret-file s.txt\n\n"
+    "    gateway hook listen --secret-file s.txt --fail 503x3"
+)
 @click.option("--port", default=9000, show_default=True, type=click.IntRange(0, 65_535), help="loopback port; 0: any")
 @click.option(
     "--secret-file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="whsec_… a line"
@@ -24,12 +30,7 @@ def hook() -> None:
 @click.option("--public-key", "public_keys", multiple=True, help="whpk_… of the sink, to check v1a as well")
 @click.option("--fail", "fail", default="", help="answer this first, for example 503x3")
 def listen(port: int, secret_file: Path, public_keys: tuple[str, ...], fail: str) -> None:
-    r"""Receive on loopback as a good receiver does, a line a request, until Ctrl-C.
-
-    \b
-    gateway hook listen --port 9000 --secret-file s.txt
-    gateway hook listen --secret-file s.txt --fail 503x3
-    """
+    """Receive on loopback as a good receiver does, a line a request, until Ctrl-C."""
     from gateway.adapters.receiver import ReferenceReceiver
     from gateway.adapters.webhook.envelope_seal import parse_public_key, parse_secret
 
