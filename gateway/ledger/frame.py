@@ -167,5 +167,8 @@ def _join(flags: int, first: int, seed: bytes, body: bytes, prefixes: bytes, che
     head = _HEADER.pack(MAGIC, VERSION, flags, first, count, len(body), len(checkpoint), seed)
     length = HEADER_SIZE + len(body) + len(prefixes) + len(checkpoint) + TRAILER_SIZE
     assert length <= FRAME_BYTES_MAX, f"a frame of {length:,} bytes passes the bound: split the pool first"
-    whole = b"".join((head, _CRC.pack(crc32(head)), body, prefixes, checkpoint, _CRC.pack(length)))
-    return whole + _CRC.pack(crc32(whole))
+    head += _CRC.pack(crc32(head))
+    tail = checkpoint + _CRC.pack(length)
+    # The CRC runs over the parts, so that the megabytes of a full pool are copied once.
+    crc = crc32(tail, crc32(prefixes, crc32(body, crc32(head))))
+    return b"".join((head, body, prefixes, tail, _CRC.pack(crc)))
