@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ QUIET_S = 1.0
 
 
 @contextmanager
-def progress_bar(what: str, *, wanted: bool = True) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(what: str, *, wanted: bool = True) -> Generator[Callable[[int, int], None]]:
     """Give a function (done, total) that draws a bar once a second has passed; it draws nothing without a terminal."""
     began = monotonic()
     bar: Progress | None = None

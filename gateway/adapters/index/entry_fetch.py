@@ -9,8 +9,6 @@ from bisect import bisect_right
 from collections import OrderedDict
 from typing import Final
 
-import apsw
-
 from gateway.adapters.index import schema
 from gateway.adapters.segment_store.layout import Layout, SegmentName
 from gateway.adapters.segment_store.unpacked import read_segment
@@ -40,7 +38,7 @@ class _Packed:
 class EntryFetch:
     """Reads records; the lock of its owner is held."""
 
-    def __init__(self, connection: apsw.Connection, layout: Layout) -> None:
+    def __init__(self, connection: schema.Database, layout: Layout) -> None:
         self._connection = connection
         self._layout = layout
         self._maps: OrderedDict[int, mmap.mmap] = OrderedDict()
@@ -84,7 +82,6 @@ class EntryFetch:
         if row is None:
             return None
         first, n, file, place, length, skips = row
-        assert isinstance(skips, bytes)
         known = first, n, file, place, length, array("I", skips)
         if index >= known[0] + known[1]:
             return None

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 Document = dict[str, Any]
 
-_OBJECT: Final[dict[str, Callable[[Document], object]]] = {
-    "gateway": lambda r: r.get("source") or r.get("code") or "",
-    "config": lambda r: r.get("change_set"),
-    "key": lambda r: r.get("key"),
-    "signal": lambda r: r.get("signal"),
-    "gap": lambda r: r.get("gap"),
-    "clock": lambda r: r.get("boot_id"),
-    "quarantine": lambda r: r.get("source"),
-    "calibration": lambda r: r.get("signal"),
-    "batch": lambda r: r.get("batch"),
-    "excursion": lambda r: r.get("excursion"),
-    "deviation": lambda r: r.get("deviation"),
-    "delivery": lambda r: r.get("delivery"),
-    "audit": lambda r: (r.get("object") or {}).get("id"),
-    "signature": lambda r: (r.get("subject") or {}).get("id"),
-    "annotation": lambda r: r.get("signal", ""),
-    "review": lambda r: (r.get("scope") or {}).get("id"),
-    "anchor": lambda r: str(r.get("size")),
+_OBJECT: Final = {
+    "config": "change_set",
+    "key": "key",
+    "signal": "signal",
+    "gap": "gap",
+    "clock": "boot_id",
+    "quarantine": "source",
+    "calibration": "signal",
+    "batch": "batch",
+    "excursion": "excursion",
+    "deviation": "deviation",
+    "delivery": "delivery",
+    "annotation": "signal",
+    "anchor": "size",
 }
+_NESTED: Final = {"audit": "object", "signature": "subject", "review": "scope"}
 _EVENT: Final = {
     "clock": "trigger",
     "quarantine": "reason",
@@ -51,8 +47,12 @@ _NAMED: Final = frozenset(_LINKS)
 
 def object_of(record: Document) -> str:
     """Return the id of what a record is about."""
-    make = _OBJECT.get(record.get("kind", ""))
-    return str(make(record) or "") if make is not None else ""
+    kind = str(record.get("kind", ""))
+    if kind == "gateway":
+        return str(record.get("source") or record.get("code") or "")
+    if kind in _NESTED:
+        return str(_part(record, _NESTED[kind]).get("id", ""))
+    return str(record.get(_OBJECT.get(kind, ""), ""))
 
 
 def event_of(record: Document) -> str:
@@ -66,8 +66,8 @@ def links_of(record: Document) -> set[tuple[str, str]]:
     for member, what in _MANY.items():
         found.update((what, key) for key in _strings(record.get(member)))
     for member in ("object", "subject", "scope"):
-        named = record.get(member)
-        if isinstance(named, dict) and named.get("kind") in _NAMED:
+        named = _part(record, member)
+        if named.get("kind") in _NAMED:
             found.add((str(named["kind"]), str(named.get("id", ""))))
     parent = record.get("parent")
     if isinstance(parent, str) and record.get("kind") in {"excursion", "deviation"}:
@@ -98,5 +98,14 @@ def closes(record: Document) -> int | None:
     return ended if isinstance(ended, int) else None
 
 
-def _strings(value: object) -> Iterable[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+def _part(record: Document, member: str) -> Document:
+    """Return a member that is an object, an empty one if it is not there."""
+    part: Any = record.get(member)
+    return cast("Document", part) if isinstance(part, dict) else {}
+
+
+def _strings(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        return []
+    items: list[Any] = value
+    return [one for one in items if isinstance(one, str)]

@@ -34,7 +34,7 @@ class IndexFollower:
         self._path = path
         self._origin = origin
         self._reader = reader
-        self._connection: apsw.Connection | None = None
+        self._connection: schema.Database | None = None
         self._next = 0
         self._run = 0
         self._chunks: dict[str, Chunk] = {}
@@ -93,7 +93,7 @@ class IndexFollower:
             self._connection = None
 
     @property
-    def _db(self) -> apsw.Connection:
+    def _db(self) -> schema.Database:
         assert self._connection is not None, "the index is not open"
         return self._connection
 
@@ -103,7 +103,7 @@ class IndexFollower:
         self._next, self._run = 0, 0
         self._chunks, self._latest = {}, {}
         self._touched = set()
-        self._sids = {str(key): int(str(sid)) for key, sid in self._db.execute("SELECT id, sid FROM signal")}
+        self._sids = {str(key): sid for key, sid in self._db.execute("SELECT id, sid FROM signal")}
         rows = self._db.execute("SELECT id, source FROM signal WHERE source IS NOT NULL")
         self._sources = {str(key): str(source) for key, source in rows}
         known = schema.read_meta(self._db, "schema")
@@ -137,11 +137,11 @@ class IndexFollower:
         )
         for sid, count, n_first, flags, *rest in self._db.execute(query, (self._run,)):
             row = load(tuple(rest))
-            chunk = Chunk(ReadingView(received_ns=row.received_min, signal="", n=int(str(n_first))))
-            chunk.count, chunk.flags, chunk.offsets = int(str(count)), int(str(flags)), row.offsets
+            chunk = Chunk(ReadingView(received_ns=row.received_min, signal="", n=n_first))
+            chunk.count, chunk.flags, chunk.offsets = count, flags, row.offsets
             chunk.received_max = row.received_max
             chunk.source_min, chunk.source_max = row.source_min, row.source_max
-            self._chunks[names[int(str(sid))]] = chunk
+            self._chunks[names[sid]] = chunk
 
     def _take_piece(self, stop: int, size: int) -> None:
         frames: list[tuple[object, ...]] = []

@@ -138,7 +138,7 @@ class IndexQuery:
     def linked(self, what: str, key: str, size: int, *, after: int = -1, limit: int = ROWS_MAX) -> list[int]:
         """Return the indexes of all records (no readings) that name a batch, excursion, person …, in order."""
         query = "SELECT idx FROM link WHERE what = ? AND key = ? AND idx > ? AND idx < ? ORDER BY idx LIMIT ?"
-        return [int(str(row[0])) for row in self._rows(query, (what, key, after, size, limit), size)]
+        return [row[0] for row in self._rows(query, (what, key, after, size, limit), size)]
 
     def batches(self, size: int, *, after: int = -1, limit: int = ROWS_MAX) -> list[tuple[str, int]]:
         """Return (batch, index of its first record) in the order of first records."""
@@ -146,7 +146,7 @@ class IndexQuery:
             "SELECT object, min(idx) AS first FROM event WHERE kind = 'batch' AND idx < ? "
             "GROUP BY object HAVING first > ? ORDER BY first LIMIT ?"
         )
-        return [(str(batch), int(str(first))) for batch, first in self._rows(query, (size, after, limit), size)]
+        return [(str(batch), first) for batch, first in self._rows(query, (size, after, limit), size)]
 
     def memberships(
         self,
@@ -205,7 +205,7 @@ class IndexQuery:
         with self._lock:
             query = "SELECT idx, root, sha256, content FROM snapshot WHERE name = ?"
             row = self._connection.execute(query, (name,)).fetchone()
-        return (int(str(row[0])), bytes(row[1]), str(row[2]), bytes(row[3])) if row is not None else None
+        return (row[0], bytes(row[1]), str(row[2]), bytes(row[3])) if row is not None else None
 
     def _candidates(self, signal: str, from_ns: int, to_ns: int) -> Iterator[int]:
         """Yield the indexes of readings in chunks whose times may meet the range."""

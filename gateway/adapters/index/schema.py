@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol, cast
 
 import apsw
 
@@ -40,22 +41,62 @@ CREATE TABLE snapshot (name TEXT PRIMARY KEY, idx INTEGER, root BLOB, sha256 TEX
 """
 
 
-def open_writer(path: Path) -> apsw.Connection:
+class Rows(Protocol):
+    """The answer to a statement."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Return the next row."""
+        ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return the rows that are left."""
+        ...
+
+    @property
+    def get(self) -> Any:
+        """The only value of the only row, None without a row."""
+        ...
+
+
+class Database(Protocol):
+    """What we use of `apsw.Connection`; its own annotations are partly unknown."""
+
+    def execute(self, statements: str, bindings: Sequence[Any] = ...) -> Rows:
+        """Run a statement."""
+        ...
+
+    def executemany(self, statements: str, sequenceofbindings: Iterable[Sequence[Any]]) -> Rows:
+        """Run a statement for each row."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *given: object) -> bool | None: ...
+
+
+def open_writer(path: Path) -> Database:
     """Open the database for the one connection that writes; make it if it is new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(5_000)
+    opened = apsw.Connection(str(path))
+    opened.set_busy_timeout(5_000)
+    connection = cast("Database", opened)
     connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384")
     if connection.execute("SELECT count(*) FROM sqlite_master").get == 0:
         connection.execute(f"BEGIN; {TABLES} COMMIT")
     return connection
 
 
-def open_reader(path: Path) -> apsw.Connection:
+def open_reader(path: Path) -> Database:
     """Open the database for queries."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     connection.set_busy_timeout(5_000)
-    return connection
+    return cast("Database", connection)
 
 
 def remove(path: Path) -> None:
@@ -69,6 +110,7 @@ def run_of(index: int) -> int:
     return index >> RUN_BITS
 
 
-def read_meta(connection: apsw.Connection, key: str) -> object:
+def read_meta(connection: Database, key: str) -> object:
     """Return one value of `meta`, None if there is none."""
-    return connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
+    found: object = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
+    return found

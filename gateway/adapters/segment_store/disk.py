@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -90,7 +90,7 @@ class Disk:
 
 
 @contextmanager
-def opened(disk: Disk, path: Path, flags: int, mode: int = 0o640) -> Iterator[int]:
+def opened(disk: Disk, path: Path, flags: int, mode: int = 0o640) -> Generator[int]:
     """Open a file for the time of a block."""
     fd = disk.open(path, flags, mode)
     try:

@@ -21,9 +21,8 @@ def write_halt(disk: Disk, path: Path, detail: dict[str, Any]) -> None:
 def read_halt(path: Path) -> dict[str, Any] | None:
     """Return what `HALTED` says, None without one; unreadable content is itself a cause."""
     try:
-        found = msgspec.json.decode(path.read_bytes())
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except FileNotFoundError:
         return None
     except msgspec.DecodeError:
         return {"cause": "HALTED is unreadable"}
-    return found if isinstance(found, dict) else {"cause": "HALTED is unreadable"}

@@ -389,8 +389,8 @@ class SegmentStore:
 
 def _is_stop(record: bytes) -> bool:
     """Say whether a record is the gateway's `stop`: the last one of a run that ended in order."""
-    found = msgspec.json.decode(record)
-    return isinstance(found, dict) and found.get("kind") == "gateway" and found.get("event") == "stop"
+    found = msgspec.json.decode(record, type=dict[str, Any])
+    return found.get("kind") == "gateway" and found.get("event") == "stop"
 
 
 __all__ = ["FOLDERS", "RESERVE_BYTES", "SegmentStore"]
