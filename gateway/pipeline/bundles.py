@@ -156,7 +156,7 @@ def batch_subject(
     """Return what belongs to a batch: its intervals with rolls on equipment and rooms, its records and their consequences."""
     windows = [
         Window(
-            signals=frozenset(s.id for s in plan.signals.values() if _serves(s.node, s.room, m, plan)),
+            signals=frozenset(s.id for s in plan.signals.values() if _serves(s.node, m, plan)),
             from_ns=m.from_ns - m.pre_roll_s * SECOND_NS,
             to_ns=(now_ns if m.to_ns is None else m.to_ns) + m.post_roll_s * SECOND_NS,
         )
@@ -193,12 +193,10 @@ def pack(members: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _serves(node: str, room: str | None, membership: Membership, plan: Plan) -> bool:
+def _serves(node: str, membership: Membership, plan: Plan) -> bool:
     """Tell whether a signal belongs to a membership: by its equipment or by the room it stands in."""
     places = places_of(node, plan.nodes)
-    return (
-        membership.node in places or node == membership.room or (membership.use == "room" and room == membership.node)
-    )
+    return membership.node in places or node == membership.room
 
 
 def _belongs(record: Record, index: int, hulls: Mapping[str, tuple[int, int]], signals: frozenset[str]) -> bool:

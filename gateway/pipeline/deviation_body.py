@@ -131,9 +131,7 @@ def _data(
     bundle: BundleRef,
 ) -> DeviationData:
     t0_ns = min(story.newest.t0_ns for story in excursions)
-    ends = [story.newest.t1_ns for story in excursions]
-    ended_ns = max((end for end in ends if isinstance(end, int)), default=None)
-    ended_ns = ended_ns if all(isinstance(end, int) for end in ends) else None
+    ended_ns = _ended(excursions)
     duration_ns = (context.summary.until_ns if ended_ns is None else ended_ns) - t0_ns
     extreme, extreme_ns = _extreme(excursions, context.requirement)
     observed = _observed(excursions, context.summary, extreme, extreme_ns, duration_ns)
@@ -183,6 +181,13 @@ def _data(
             chart=f"{context.url}/evidence/{bundle.sha256[:8]}.svg",
         ),
     )
+
+
+def _ended(excursions: Sequence[ExcursionStory]) -> int | None:
+    """Return the last t1 once every excursion has one."""
+    ends = [story.newest.t1_ns for story in excursions]
+    known = [end for end in ends if isinstance(end, int)]
+    return max(known) if len(known) == len(ends) else None
 
 
 def _observed(

@@ -93,7 +93,7 @@ def quality(
     held = {"bad": 0, "uncertain": 0}
     inside = [one for one in readings if t0_ns <= one.te_ns < until_ns]
     ends = [*(one.te_ns for one in inside[1:]), until_ns]
-    for one, end in zip(inside, ends, strict=True):
+    for one, end in zip(inside, ends, strict=False):
         if one.reading.quality in held:
             held[one.reading.quality] += end - one.te_ns
     whole = max(1, until_ns - t0_ns)

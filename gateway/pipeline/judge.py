@@ -143,13 +143,16 @@ class Judge:
             await self._advanced.wait_for(lambda: self._size > index)
 
     async def run(self) -> None:
-        """Fold every commit, then act; look at timers each second."""
+        """Fold every commit, then act; look at timers each second, in silence and under load alike."""
+        loop = asyncio.get_running_loop()
+        look_at = loop.time() + LOOK_S
         while True:
+            if self.level and loop.time() >= look_at:
+                look_at = loop.time() + LOOK_S
+                self._look()
             try:
                 commit = await asyncio.wait_for(self._journal.follow(self._size), LOOK_S)
             except TimeoutError:
-                if self.level:
-                    self._look()
                 continue
             if commit is None:
                 return
@@ -359,11 +362,14 @@ class Judge:
         )
 
     def present(self, record: Excursion, t1_ns: int | None) -> tuple[Membership, ...]:
-        """Return the memberships that an excursion meets on its equipment or room, rolls excluded."""
+        """Return the memberships that an excursion meets on its equipment, or in its room, rolls excluded."""
         return self.batches.batches_at(self.places(record), record.t0_ns, t1_ns)
 
     def places(self, record: Excursion) -> tuple[str, ...]:
-        """Return the equipment and the room that a condition is about; a source is about all its signals' places."""
+        """Return what a condition is about: equipment, or a room with all that stands in it; a source, all its signals' places.
+
+        What happens in one unit does not touch a batch in another unit of the same room; what happens in the room touches both.
+        """
         if isinstance(record.signal, str) and record.signal in self._plan.signals:
             signals = [self._plan.signals[record.signal]]
         else:
@@ -372,8 +378,6 @@ class Judge:
         places: dict[str, None] = {}
         for signal in signals:
             places.update(dict.fromkeys(places_of(signal.node, self._plan.nodes)))
-            if signal.room is not None:
-                places[signal.room] = None
         return tuple(places)
 
     def _meets(self, membership: Membership, record: Excursion, t1_ns: int | None) -> bool:

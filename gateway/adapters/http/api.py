@@ -168,7 +168,7 @@ async def _body(request: Request) -> BatchEventBody:
     except ValidationError as error:
         first = error.errors()[0]
         where = "/" + "/".join(str(part) for part in first["loc"])
-        raise Problem(422, "not understood", f"{where}: {first['msg']}", remedy="see openapi.json") from error
+        raise Problem(422, "not understood", f"{where}: {first['msg']}") from error
 
 
 def _terminal(request: Request) -> str:
