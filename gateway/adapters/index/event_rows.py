@@ -107,5 +107,4 @@ def _part(record: Document, member: str) -> Document:
 def _strings(value: Any) -> list[str]:
     if not isinstance(value, list):
         return []
-    items: list[Any] = value
-    return [one for one in items if isinstance(one, str)]
+    return [one for one in cast("list[object]", value) if isinstance(one, str)]

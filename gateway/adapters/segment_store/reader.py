@@ -90,7 +90,7 @@ class SegmentReader:
         """Return the index after the last whole frame that stands in the files now."""
         for name in reversed(self._layout.segments()):
             with self._lock:
-                table = self._table_of(name)
+                table = self._table_of(name, fresh=True)
             if table.firsts:
                 return table.next_first
         return 0
