@@ -340,6 +340,9 @@ def sealed_as(record: bytes) -> dict[str, bytes]:
 
 
 def test_us_01_readings_that_are_none_are_judged_alike():
+    bare = reading(1).replace(b'"status":0,', b"").replace(b'"source_ns":1792888206000000000,', b"")
+    assert b"FRZ-01/temp,1,,1792888206250000000,1.5,good,,,live" in sealed_as(bare)["readings.csv"]
+    assert both(sealed_as(bare)).exit_code == 0
     good = sealed_as(reading(1))
     assert both(good).exit_code == 0
     for record in (

@@ -124,3 +124,14 @@ def flipped(data, content: bytes) -> bytes:
 def flipped_one(data, proof: list[bytes]) -> list[bytes]:
     place = data.draw(st.integers(0, len(proof) - 1))
     return [*proof[:place], flipped(data, proof[place]), *proof[place + 1 :]]
+
+
+def test_us_01_every_proof_of_every_tree_to_size_33():
+    leaves = some_leaves(33)
+    reader = LeafReader(leaves)
+    roots = [root_of(leaves[:size]) for size in range(34)]
+    for size in range(1, 34):
+        for index in range(size):
+            check_inclusion(index, size, roots[size], leaves[index], prove_inclusion(reader, index, size))
+        for size1 in range(1, size + 1):
+            check_consistency(size1, size, roots[size1], roots[size], prove_consistency(reader, size1, size))

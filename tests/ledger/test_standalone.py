@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -235,6 +236,13 @@ def test_us_03_the_command_in_this_process(unpacked, tmp_path, monkeypatch, caps
         file.writestr("checkpoint.tsr", b"")
     assert main(archive) == 1
     assert "note: time stamps not checked" in capsys.readouterr().out
+
+
+def test_us_03_started_as_a_program(unpacked, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["verify.py", str(unpacked)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert ended.value.code == 0
 
 
 def test_us_03_publish_signature_is_extracted_for_openssl(tmp_path, capsys):

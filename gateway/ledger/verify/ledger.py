@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, Final
@@ -65,7 +66,7 @@ class LedgerVerifier:
         self._published = published
         self._watch = _size_of(published)
         self._root_at_watch: bytes | None = None
-        self._roots: dict[int, bytes] = {}
+        self._roots: OrderedDict[int, bytes] = OrderedDict()
         self._told = Told(policy, self._fail, self._roots)
         self._findings = Collector()
         self._records = 0
@@ -236,7 +237,7 @@ class LedgerVerifier:
         if cut == frame.n:
             self._root_at_watch = self._roots[self.size]
         if len(self._roots) > ROOTS_KEPT:
-            del self._roots[next(iter(self._roots))]
+            self._roots.popitem(last=False)
 
     def _skip_to(self, first: int, file: str, offset: int) -> None:
         if first > self.size:
