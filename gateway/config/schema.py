@@ -30,7 +30,29 @@ def schema_of(kind: str) -> dict[str, Any]:
     found = KINDS[kind].model_json_schema(by_alias=True)
     if kind == "profile":
         _open_defaults(found)
-    return {"$schema": DIALECT, "$id": f"urn:gxp:gateway:schema:{kind}:1", **found}
+    whole: dict[str, Any] = _without_null(found)
+    return {"$schema": DIALECT, "$id": f"urn:gxp:gateway:schema:{kind}:1", **whole}
+
+
+def _without_null(schema: Any) -> Any:
+    """Leave out null and defaults of null: a key without a value is refused, an absent one has its default."""
+    if isinstance(schema, list):
+        return [_without_null(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _without_null(value) for key, value in schema.items() if not (key == "default" and _is_bare(value))}
+    options = [option for option in found.get("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1 and len(found["anyOf"]) > 1:
+        del found["anyOf"]
+        return {**options[0], **found}
+    if options:
+        found["anyOf"] = options
+    return found
+
+
+def _is_bare(value: Any) -> bool:
+    """Tell whether a default says nothing to a reader: null, or a block, whose keys have their own."""
+    return value is None or isinstance(value, dict)
 
 
 def _open_defaults(schema: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from gateway.config.yaml_file import Path, YamlFile, dotted
 M = TypeVar("M", bound=BaseModel)
 
 _FORMAT = re.compile(r"([a-z]+)/([0-9]+)")
+_SECRET_KEY = re.compile(r"pass|secret|token|pin\b|key", re.IGNORECASE)
 _WORDS = {
     "model_type": "a block of keys",
     "model_attributes_type": "a block of keys",
@@ -94,6 +95,8 @@ def _finding(file: YamlFile, model: type[BaseModel], tree: Any, item: Any) -> Fi
     context: dict[str, Any] = item.get("ctx") or {}
     if kind == "extra_forbidden":
         near = nearest(str(location[-1]), known_keys(model, location[:-1]))
+        if _SECRET_KEY.search(f"{location[-1]} {near}"):
+            file.masked.append(file.place(location))
         message = f"unknown key '{location[-1]}'{did_you_mean(near)}"
         return finding("SCH-01", file.key_place(location), dotted(location), message, suggestion=near)
     if kind == "missing":
@@ -102,13 +105,13 @@ def _finding(file: YamlFile, model: type[BaseModel], tree: Any, item: Any) -> Fi
         return finding("SCH-02", file.key_place(location), dotted((*location, key)), message)
     if kind in {"SCH-02", "SCH-03", "SEC-01", "SEC-04"}:
         place = file.key_place(location) if kind == "SCH-02" or item["loc"][-1:] == ("[key]",) else file.place(location)
+        if kind in {"SEC-01", "SEC-04"}:
+            file.masked.append(place)
         return finding(kind, place, dotted(location), str(item["msg"]))
     if kind in {"too_short", "too_long"}:
-        bound = context.get("min_length", context.get("max_length"))
-        expected = f"{'at least' if kind == 'too_short' else 'at most'} {bound} entries"
-        return finding(
-            "SCH-03", file.place(location), dotted(location), f"{context.get('actual_length')} is not {expected}"
-        )
+        bound, few = (context["min_length"], "or more") if kind == "too_short" else (context["max_length"], "or fewer")
+        message = f"a list of {context.get('actual_length')} is not a list of {bound} {few}"
+        return finding("SCH-03", file.place(location), dotted(location), message)
     expected = _WORDS.get(kind, str(item["msg"]))
     return finding("SCH-03", file.place(location), dotted(location), f"{shown(item['input'])} is not {expected}")
 

@@ -42,6 +42,7 @@ class YamlFile(Struct, kw_only=True):
     values: dict[Path, Place] = {}
     keys: dict[Path, Place] = {}
     findings: list[Finding] = []
+    masked: list[Place] = []
 
     def place(self, path: Path) -> Place:
         """Return the place of the value at ``path``, or of the nearest one above it."""
@@ -56,8 +57,15 @@ class YamlFile(Struct, kw_only=True):
         return self.keys.get(path) or self.place(path)
 
     def source(self, line: int) -> str | None:
-        """Return a line as typed."""
-        return self.lines[line - 1] if 0 < line <= len(self.lines) else None
+        """Return a line as typed, with stars for what may be a secret that somebody typed in the open."""
+        if not 0 < line <= len(self.lines):
+            return None
+        text = self.lines[line - 1]
+        for place in self.masked:
+            if place.line == line:
+                start, end = place.column - 1, place.end_column - 1
+                text = text[:start] + "*" * (end - start) + text[end:]
+        return text
 
 
 def load_yaml(name: str, content: bytes) -> YamlFile:

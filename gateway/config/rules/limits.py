@@ -38,7 +38,7 @@ class RuleAt:
         """Add a finding at a key below the rule; at the rule's name where that key is not written."""
         whole = (*self.path, *path)
         file = self.at.file
-        place = file.values.get(whole) or file.key_place(self.path)
+        place = (file.values.get(whole) if path else None) or file.key_place(self.path)
         self.project.add(finding(id_, place, dotted(whole), message, severity=severity, suggestion=suggestion))
 
 

@@ -194,6 +194,8 @@ def _limits(project: Project, at: LimitsAt) -> None:
         need_name(project, at.file, ("client",), "client", at.model.client, known(project, CLIENTS, "clients"))
     for name, rule in at.model.rules.items():
         for path, signal, at_key in _rule_signals(("rules", name), rule):
+            if _is_undecided(project, signal):
+                continue
             need_name(project, at.file, path, "signal", signal, signals, at_key=at_key)
         path = ("rules", name, "deviation", "sink")
         if need_name(project, at.file, path, "sink", rule.deviation.sink, sinks) and project.gateway is not None:
@@ -203,6 +205,12 @@ def _limits(project: Project, at: LimitsAt) -> None:
                 project.add(finding("SCH-03", at.file.place(path), dotted(path), message))
     for name, baseline in at.model.baselines.items():
         need_name(project, at.file, ("baselines", name, "signal"), "signal", baseline.signal, signals)
+
+
+def _is_undecided(project: Project, signal: str) -> bool:
+    """Tell whether the device is there but its profile is not understood: that has its own finding."""
+    entry = project.plant.devices.get(signal.partition("/")[0]) if project.plant else None
+    return entry is not None and entry.profile not in project.profiles
 
 
 def _rule_signals(path: Path, rule: RuleBlock) -> Iterator[tuple[Path, str, bool]]:

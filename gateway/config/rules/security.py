@@ -16,7 +16,7 @@ from gateway.config.yaml_file import Path, dotted
 
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 _WEAK_POLICIES = frozenset(("None", "Basic128Rsa15", "Basic256"))
-_REFUSED = "are refused (with approval off: on loopback)"
+_REFUSED = "is refused (with approval off: on loopback)"
 
 
 def check_security(project: Project) -> None:
