@@ -298,3 +298,24 @@ async def test_ac_08_client_without_certificate_is_refused_by_the_broker(tmp_pat
         async with running(bare, inlet, connected=False):
             await inlet.until_fact("link", "not_connected")
         assert not [f for f in inlet.facts if f.cause == "connected"]
+
+
+async def test_di_03_mosquitto_1726_broker_that_forgot_our_acknowledgements_adds_nothing(tmp_path: Path) -> None:
+    """eclipse-mosquitto/mosquitto#1726: what was acknowledged after the last save is sent again after a crash."""
+    with Mosquitto(tmp_path, conf=shipped_conf(tmp_path)) as broker:
+        inlet = FakeInlet(settle_at_once=False)
+        made = source(broker.port, plan(TOPIC))
+        async with running(made, inlet):
+            await publish(broker.port, TOPIC, range(30))
+            await inlet.until_values(30)
+            await asyncio.sleep(SAVED_S)
+            inlet.settle_at_once = True
+            inlet.commit()
+            await asyncio.sleep(0.05)
+            broker.kill()
+            broker.start()
+            await inlet.until_fact("link", "connected", times=2)
+            await publish(broker.port, TOPIC, [30])
+            await inlet.until_values(31)
+        assert inlet.values() == [str(k) for k in range(31)]
+        assert made.counts["repeats"] == 30

@@ -153,7 +153,8 @@ async def test_us_08_unknown_publisher_is_quarantined_and_overlap_adds_nothing(t
         assert made.counts["overlap_copies"] == 4
 
 
-async def test_topic_of_an_old_configuration_is_quarantined_and_given_back(tmp_path: Path) -> None:
+async def test_di_03_telegraf_9703_changed_topics_count_at_once_and_old_ones_are_given_back(tmp_path: Path) -> None:
+    """influxdata/telegraf#9703: with a persistent session changed topics were ignored."""
     with Mosquitto(tmp_path) as broker:
         first = FakeInlet()
         async with running(source(broker.port, plan(TOPIC, "old/topic")), first):

@@ -41,6 +41,7 @@ class MessageIntake:
         resume: Resume,
         repeats: Repeats,
         gaps: LinkGaps,
+        counts: Counter[str],
         payload_bytes_max: int,
     ) -> None:
         self._source = plan.source
@@ -61,7 +62,7 @@ class MessageIntake:
         self.fresh: set[bytes] = set()
         self.retain_is_old = False
         self.stale: list[str] = []
-        self.counts: Counter[str] = Counter()
+        self.counts = counts
         self.incarnation = resume.incarnation
         self.epoch = resume.epoch
 

@@ -14,12 +14,16 @@ from gateway.domain.sample import Raw
 DEPTH_MAX: Final = 32
 DIGITS_MAX: Final = 100
 
+OBJECT: Final[type[Any]] = dict
+ARRAY: Final[type[Any]] = list
+"""What parts of a tree are; `type(part) is OBJECT` is exact and the cheapest question."""
+
 _NUMBER = b"0123456789+-.eE"
 _RUNS: Final = bytes(0x30 if byte in _NUMBER else 0x20 for byte in range(256))
 _TOO_LONG: Final = b"0" * (DIGITS_MAX + 1)
 _BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
-_new = tuple.__new__
+_new: Final[Callable[[type[Raw], tuple[str, str]], Raw]] = tuple[str, str].__new__
 
 
 class Unreadable(ValueError):
@@ -91,13 +95,14 @@ def format_tree(tree: Any) -> str:
     """Return compact JSON of a part of the tree, numbers as typed, member order as received."""
     if type(tree) is Raw:
         return str(tree.value)
-    if isinstance(tree, dict):
+    if type(tree) is OBJECT:
+        members: dict[str, Any] = tree
         return (
             "{"
-            + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{format_tree(one)}" for key, one in tree.items())
+            + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{format_tree(one)}" for key, one in members.items())
             + "}"
         )
-    if isinstance(tree, list):
+    if type(tree) is ARRAY:
         return "[" + ",".join(format_tree(one) for one in tree) + "]"
     return json.dumps(tree, ensure_ascii=False)
 
@@ -106,11 +111,11 @@ def _deeper(tree: Any, levels: int) -> bool:
     """Tell whether containers are nested deeper than ``levels``, level by level: no recursion of ours."""
     level = [tree]
     for _ in range(levels):
-        level = [part for part in level if type(part) is dict or type(part) is list]
+        level = [part for part in level if type(part) is OBJECT or type(part) is ARRAY]
         if not level:
             return False
-        level = [one for part in level for one in (part.values() if type(part) is dict else part)]
-    return any(type(part) is dict or type(part) is list for part in level)
+        level = [one for part in level for one in (part.values() if type(part) is OBJECT else part)]
+    return any(type(part) is OBJECT or type(part) is ARRAY for part in level)
 
 
 def _has_long_number(tree: Any) -> bool:
@@ -121,8 +126,8 @@ def _has_long_number(tree: Any) -> bool:
         if type(part) is Raw:
             if sum(c.isdigit() for c in str(part.value)) > DIGITS_MAX:
                 return True
-        elif type(part) is dict:
+        elif type(part) is OBJECT:
             rest.extend(part.values())
-        elif type(part) is list:
+        elif type(part) is ARRAY:
             rest.extend(part)
     return False

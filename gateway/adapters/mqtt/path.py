@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from gateway.adapters.mqtt.json_payload import ARRAY, OBJECT
 from gateway.domain.sample import Raw
 from gateway.errors import SourceRefused
 
@@ -36,7 +37,7 @@ def compile_path(path: str) -> Getter:
     if len(path) > PATH_CHARS_MAX:
         raise _refused(path, f"longer than {PATH_CHARS_MAX} characters", "MAP-02")
     try:
-        tree = jmespath.compile(path).parsed
+        tree: Any = jmespath.compile(path).parsed
     except JMESPathError as error:
         raise _refused(path, str(error).splitlines()[0], "MAP-01") from error
     return _compile(tree, path)
@@ -73,14 +74,14 @@ def _same(tree: Any) -> Any:
 
 def _member(name: str) -> Getter:
     def get(tree: Any) -> Any:
-        return tree.get(name, MISSING) if type(tree) is dict else MISSING
+        return tree.get(name, MISSING) if type(tree) is OBJECT else MISSING
 
     return get
 
 
 def _index(place: int) -> Getter:
     def get(tree: Any) -> Any:
-        return tree[place] if type(tree) is list and -len(tree) <= place < len(tree) else MISSING
+        return tree[place] if type(tree) is ARRAY and -len(tree) <= place < len(tree) else MISSING
 
     return get
 
@@ -97,7 +98,7 @@ def _chain(steps: list[Getter]) -> Getter:
 def _filter(left: Getter, right: Getter, keep: Callable[[Any], bool]) -> Getter:
     def get(tree: Any) -> Any:
         found = left(tree)
-        if type(found) is not list:
+        if type(found) is not ARRAY:
             return MISSING
         parts = (right(one) for one in found if keep(one))
         return [part for part in parts if part is not MISSING]

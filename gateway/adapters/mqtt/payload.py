@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from gateway.adapters.mqtt.json_payload import DIGITS_MAX, Unreadable, decode_text, format_tree, parse_json
+from msgspec import structs
+
+from gateway.adapters.mqtt.json_payload import (
+    ARRAY,
+    DIGITS_MAX,
+    OBJECT,
+    Unreadable,
+    decode_text,
+    format_tree,
+    parse_json,
+)
 from gateway.adapters.mqtt.path import MISSING
 from gateway.adapters.mqtt.route import Field, Route, TimePath
 from gateway.adapters.mqtt.times import CLAMPED, NO_TIME, SourceTime
@@ -21,6 +31,7 @@ from gateway.domain.sample import ABSENT, Payload, Provenance, Raw, Sample
 SAMPLES_MAX: Final = 10_000
 STRING_BYTES_MAX: Final = 4096
 _COUNTER_DIGITS_MAX: Final = 18
+_CODE_DIGITS_MAX: Final = 9
 
 _TRUE: Final = Raw("bool", True)
 _FALSE: Final = Raw("bool", False)
@@ -67,7 +78,7 @@ def cut(
         return Quarantined("too_large", f"{len(content)} bytes, limit {payload_bytes_max}")
     try:
         tree = _tree(route, content)
-        records: list[Any] = [tree] if route.whole and type(tree) is not list else _records(route, tree)
+        records: list[Any] = [tree] if route.whole and type(tree) is not ARRAY else _records(route, tree)
         if len(records) * len(route.fields) > SAMPLES_MAX:
             return Quarantined(
                 "too_many", f"{len(records)} records of {len(route.fields)} signals, limit {SAMPLES_MAX}"
@@ -94,7 +105,7 @@ def _records(route: Route, tree: Any) -> list[Any]:
     found = route.records(tree)
     if found is MISSING:
         raise Unreadable("no_binding", "the path of records leads nowhere")
-    many = found if type(found) is list else [found]
+    many = found if type(found) is ARRAY else [found]
     if len(many) > SAMPLES_MAX:
         raise Unreadable("too_many", f"{len(many)} records, limit {SAMPLES_MAX}")
     if not route.zip:
@@ -104,9 +115,9 @@ def _records(route: Route, tree: Any) -> list[Any]:
 
 def _zipped(record: Any, names: tuple[str, ...]) -> list[Any]:
     """Return one record per place of the parallel arrays; what a shorter array lacks is absent there."""
-    if type(record) is not dict:
+    if type(record) is not OBJECT:
         return [record]
-    arrays = {name: record[name] for name in names if type(record.get(name)) is list}
+    arrays = {name: record[name] for name in names if type(record.get(name)) is ARRAY}
     rest = {name: one for name, one in record.items() if name not in arrays}
     length = max((len(array) for array in arrays.values()), default=0)
     if length > SAMPLES_MAX:
@@ -124,13 +135,17 @@ def _cut_records(route: Route, records: list[Any], receipt: Receipt, payload: Pa
         for field in route.fields:
             name = field.name
             if name is not None:
-                found = record.get(name, MISSING) if type(record) is dict else MISSING
+                found = record.get(name, MISSING) if type(record) is OBJECT else MISSING
             else:
                 found = field.get(record)
             if found is MISSING and route.partial:
                 continue
             stamp = shared if field.time is None else _time_of(field.time, record, receipt)
-            samples.append(_sample(field, found, stamp, receipt, payload, len(samples), key))
+            sample = _sample(field, found, stamp, receipt, payload, len(samples), key)
+            if field.quality is not None:
+                status, native = _told_quality(field.quality(record))
+                sample = structs.replace(sample, status=status, native=native)
+            samples.append(sample)
     return Cut(tuple(samples), tuple(sequences))
 
 
@@ -153,6 +168,16 @@ def _sequence(route: Route, record: Any, sequences: list[int]) -> str:
         found = get(record)
         names.append("" if found is MISSING else format_tree(found))
     return "|".join(names)
+
+
+def _told_quality(found: Any) -> tuple[int | None, str | None]:
+    """Return (code, word) of what the device says of its value; a member that is missing is an unknown word, not silence."""
+    if found is MISSING:
+        return None, ""
+    text = format_tree(found) if type(found) is not str else found
+    if type(found) is Raw and text.isdigit() and len(text) <= _CODE_DIGITS_MAX:
+        return int(text), None
+    return None, text
 
 
 def _sample(

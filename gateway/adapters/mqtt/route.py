@@ -27,7 +27,10 @@ class TimePath:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One signal of a payload: ``name`` is set where the path is one plain member name, ``plain`` for a payload of plain text."""
+    """One signal of a payload: ``name`` is set where the path is one plain member name, ``plain`` for a payload of plain text.
+
+    ``quality`` finds the device's own word for the quality of the value.
+    """
 
     address: str
     name: str | None
@@ -35,6 +38,7 @@ class Field:
     wire_type: str
     time: TimePath | None
     plain: bool
+    quality: Getter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,13 @@ def _time(rule: TimeRule | None) -> TimePath | None:
 
 def _field(field: MqttField, *, plain: bool) -> Field:
     return Field(
-        field.address, plain_name(field.path), compile_path(field.path), field.wire_type, _time(field.time), plain
+        address=field.address,
+        name=plain_name(field.path),
+        get=compile_path(field.path),
+        wire_type=field.wire_type,
+        time=_time(field.time),
+        plain=plain,
+        quality=compile_path(field.quality_path) if field.quality_path else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -57,6 +58,7 @@ class MqttSource:
             self._numbers |= {watch: len(self._routes) + number for number, watch in enumerate(plan.watch, 1)}
         self._asked = self._numbers | {topic: len(self._numbers) + n for n, topic in enumerate(broker_watch.TOPICS, 1)}
         self._connection: Connection | None = None
+        self._counts: Counter[str] = Counter()
         self._quiet = False
         self._told = ""
         self._connected = False
@@ -65,7 +67,7 @@ class MqttSource:
     @property
     def counts(self) -> Mapping[str, int]:
         """Messages, repeats, overlap copies and quarantined messages since the start, for telemetry."""
-        return self._messages.counts
+        return self._counts
 
     def quiesce(self) -> None:
         """Read no more from the wire; what was offered still settles and is acknowledged."""
@@ -80,7 +82,7 @@ class MqttSource:
         self._repeats = Repeats(REPEATS_WINDOWS * self._link.receive_max, resume.repeats, resume.incarnation)
         self._gaps = LinkGaps(self._routes.values(), resume.gaps_open)
         self._messages = MessageIntake(
-            self._plan, self._routes, resume, self._repeats, self._gaps, self._link.payload_kb_max * 1024
+            self._plan, self._routes, resume, self._repeats, self._gaps, self._counts, self._link.payload_kb_max * 1024
         )
         self._first, self._known = True, resume.incarnation > 0
         self._subscribed: set[str] = set()
@@ -88,10 +90,10 @@ class MqttSource:
         pause_s = PAUSE_S_MIN
         try:
             while True:
-                began = self._clock.now().monotonic_ns
-                lost = await self._one_connection(inlet)
                 if self._quiet:
                     await asyncio.Event().wait()
+                began = self._clock.now().monotonic_ns
+                lost = await self._one_connection(inlet)
                 lived = self._clock.now().monotonic_ns - began > SILENT_S * _SECOND
                 pause_s = PAUSE_S_MIN if lived else pause_s
                 taken = lost.cause == "client_id_in_use"

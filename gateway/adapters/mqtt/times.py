@@ -145,8 +145,9 @@ def _pattern_reader(pattern: str, zone: ZoneInfo | None) -> TimeReader:
             if parts.tm_sec != _LEAP_SECOND:
                 return NO_INSTANT
             clamped = True
-            if parts.tm_gmtoff is not None:
-                local = local.replace(tzinfo=timezone(timedelta(seconds=parts.tm_gmtoff)))
+            offset_s: Any = parts.tm_gmtoff  # the stub says int; without %z there is none
+            if offset_s is not None:
+                local = local.replace(tzinfo=timezone(timedelta(seconds=offset_s)))
         sub_ns = 999_999_999 if clamped else local.microsecond * 1000
         plain = local.replace(microsecond=0, tzinfo=UTC)
         return _instant(plain, sub_ns, local.tzinfo, zone, received_ns, clamped=clamped)

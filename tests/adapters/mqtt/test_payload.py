@@ -192,6 +192,23 @@ def test_reason_and_flag_of_the_time_stand_with_the_sample() -> None:
     assert (none.source_ns, none.reasons) == (None, ())
 
 
+@pytest.mark.parametrize(
+    ("content", "status", "native"),
+    [
+        (b'{"t":1,"q":192}', 192, None),
+        (b'{"t":1,"q":"OK"}', None, "OK"),
+        (b'{"t":1,"q":-1}', None, "-1"),
+        (b'{"t":1,"q":true}', None, "true"),
+        (b'{"t":1}', None, ""),
+    ],
+)
+def test_quality_the_device_tells_stands_with_the_sample(
+    content: bytes, status: int | None, native: str | None
+) -> None:
+    (one,) = samples(content, route(field("t", quality_path="q")))
+    assert (one.status, one.native) == (status, native)
+
+
 def test_dedupe_names_the_repeat() -> None:
     made = route(dedupe=("id", "ch"))
     assert samples(b'{"t":1,"id":"a","ch":2}', made)[0].repeat_key == f'{TOPIC}#t|None|"a"|2|num:1'

@@ -174,7 +174,8 @@ async def test_refused_connack_is_told_once_and_tried_again() -> None:
         assert len([f for f in inlet.facts if f.cause == "not_connected"]) == 1
 
 
-async def test_connect_asks_for_what_the_page_says() -> None:
+async def test_di_03_telegraf_797_connect_asks_for_a_lasting_session_under_a_fixed_id() -> None:
+    """influxdata/telegraf#797: a random client id made each session a new one."""
     async with ScriptedBroker.start() as broker:
         async with running(source(broker.port, plan(TOPIC)), FakeInlet()):
             session = await broker.session(0)
@@ -182,6 +183,7 @@ async def test_connect_asks_for_what_the_page_says() -> None:
         assert connect[:7] == b"\x00\x04MQTT\x05"
         assert connect[7] & 0x02 == 0  # clean start
         assert connect[8:10] == (15).to_bytes(2)
+        assert b"\x00\x05gw-01" in connect
         assert b"\x11" + (604_800).to_bytes(4) in connect
         assert b"\x21" + (500).to_bytes(2) in connect
         assert b"\x22\x00\x00" in connect
