@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from gateway.cli.hook_conformance import CheckResult
 
 _FAULTS = re.compile(r"([1-5][0-9]{2})(?:x([1-9][0-9]{0,3}))?")
 
@@ -32,17 +36,71 @@ def hook() -> None:
 def listen(port: int, secret_file: Path, public_keys: tuple[str, ...], fail: str) -> None:
     """Receive on loopback as a good receiver does, a line a request, until Ctrl-C."""
     from gateway.adapters.receiver import ReferenceReceiver
-    from gateway.adapters.webhook.envelope_seal import parse_public_key, parse_secret
+    from gateway.adapters.webhook.envelope_seal import parse_public_key
 
     faults = parse_faults(fail)
-    secrets = tuple(parse_secret(line.strip()) for line in secret_file.read_text().splitlines() if line.strip())
-    if not secrets:
-        raise click.UsageError(f"{secret_file} holds no secret: write whsec_ and base64 on a line")
-    receiver = ReferenceReceiver(secrets, tuple(parse_public_key(key) for key in public_keys), faults=faults)
+    receiver = ReferenceReceiver(
+        read_secrets(secret_file), tuple(parse_public_key(key) for key in public_keys), faults=faults
+    )
     try:
         asyncio.run(_listen(receiver, port, faults))
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
+
+
+@hook.command(epilog="Examples:\n\n    gateway hook conformance http://127.0.0.1:9000/ --secret-file s.txt")
+@click.argument("url")
+@click.option(
+    "--secret-file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="whsec_… a line"
+)
+@click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="authority of the receiver")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="write the results as JUnit XML")
+@click.option("--strict", is_flag=True, help="what the answers cannot show fails too")
+@click.pass_context
+def conformance(
+    ctx: click.Context, url: str, secret_file: Path, ca: Path | None, junit: Path | None, *, strict: bool
+) -> None:
+    """Send twelve checks to a receiver that answers {"record_id","sequence"}. Exit 1 when one fails."""
+    from gateway.cli.hook_conformance import format_junit, summarise
+
+    results = asyncio.run(_conform(url, read_secrets(secret_file), ca))
+    for one in results:
+        click.echo(
+            f"{one.number:>2}  {one.sent:<36}  {one.verdict.upper() if one.verdict == 'fail' else one.verdict}  {one.why}".rstrip()
+        )
+    if junit is not None:
+        junit.write_text(format_junit(results))
+    text, passed = summarise(results, strict=strict)
+    click.echo(text)
+    ctx.exit(int(not passed))
+
+
+async def _conform(url: str, secrets: tuple[bytes, ...], ca: Path | None) -> list[CheckResult]:
+    from secrets import token_bytes
+    from urllib.parse import urlsplit
+
+    from gateway.adapters.system_clock import OsClock
+    from gateway.adapters.webhook.address_check import AddressRule
+    from gateway.adapters.webhook.envelope_seal import EnvelopeKeys
+    from gateway.adapters.webhook.sender import WebhookSender, make_tls
+    from gateway.cli.hook_conformance import Conformance
+
+    clock = OsClock()
+    address = urlsplit(url)
+    rule = AddressRule([address.hostname or ""], ["0.0.0.0/0", "::/0"], [address.port or 443])
+    first = clock.now().wall_ns // 1_000_000_000 % 500_000
+    async with WebhookSender(url, rule, clock, tls=make_tls(ca), approval=False) as sender:
+        return await Conformance(url, sender, EnvelopeKeys(secrets, (token_bytes(32),)), clock, first).run()
+
+
+def read_secrets(secret_file: Path) -> tuple[bytes, ...]:
+    """Return the secrets of a file, one a line."""
+    from gateway.adapters.webhook.envelope_seal import parse_secret
+
+    secrets = tuple(parse_secret(line.strip()) for line in secret_file.read_text().splitlines() if line.strip())
+    if not secrets:
+        raise click.UsageError(f"{secret_file} holds no secret: write whsec_ and base64 on a line")
+    return secrets
 
 
 def parse_faults(text: str) -> tuple[int, ...]:
