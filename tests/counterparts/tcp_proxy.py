@@ -42,10 +42,8 @@ class TcpProxy:
         assert self._server is not None
         self._server.close()
         self._reset()
-        for task in list(self._tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        while self._tasks:  # each ends by itself once its sockets are gone
+            await asyncio.sleep(0.01)
 
     def cut(self) -> None:
         """Reset what is open, refuse what comes."""
@@ -98,17 +96,32 @@ class TcpProxy:
                 one.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
+        """Pass bytes on, each piece `delay_s` after it came: latency, not a slower line."""
+        pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(reader, pieces))
+            group.create_task(self._write(writer, pieces))
+
+    async def _read(self, reader: asyncio.StreamReader, pieces: asyncio.Queue[tuple[float, bytes]]) -> None:
+        piece = b"\0"
+        while piece:
             try:
                 piece = await reader.read(65536)
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                if not piece:
-                    writer.transport.abort()
-                    return
-                if not self._swallowing:
-                    writer.write(piece)
-                    await writer.drain()
             except OSError:
+                piece = b""
+            pieces.put_nowait((asyncio.get_running_loop().time() + self.delay_s, piece))
+
+    async def _write(self, writer: asyncio.StreamWriter, pieces: asyncio.Queue[tuple[float, bytes]]) -> None:
+        while True:
+            due, piece = await pieces.get()
+            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+            if not piece:
                 writer.transport.abort()
+                return
+            if self._swallowing:
+                continue
+            try:
+                writer.write(piece)
+                await writer.drain()
+            except OSError:
                 return

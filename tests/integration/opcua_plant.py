@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from gateway.adapters.opcua.link import OpcuaLink
@@ -16,7 +17,6 @@ from tests.counterparts.node_opcua import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
-    from pathlib import Path
 
     from tests.fakes.inlet import FakeInlet
 
@@ -37,7 +37,7 @@ def address(name: str, namespace: str = NAMESPACE) -> str:
 
 
 def make_plan(
-    names: Sequence[str], *, history: bool = False, publishing_ms: int = 100, sampling_ms: int = 50, queue: int = 1000
+    names: Sequence[str], *, history: bool = False, publishing_ms: int = 100, sampling_ms: int = 0, queue: int = 1000
 ) -> OpcuaPlan:
     items = tuple(
         OpcuaItem(
@@ -108,5 +108,6 @@ def lost(ks: Iterable[int]) -> list[int]:
     return [k for k in range(min(seen), max(seen)) if k not in seen]
 
 
-def folder_for(tmp_path: Path, name: str) -> Path:
-    return tmp_path / name
+def doubled(ks: Iterable[int]) -> list[int]:
+    """Numbers that came more than once."""
+    return sorted(k for k, times in Counter(ks).items() if times > 1)

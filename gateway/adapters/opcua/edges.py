@@ -31,6 +31,7 @@ class Edges:
         self._waiters: dict[str, asyncio.Event] = {}
         self.last_ns = dict(last_ns)
         self.first_ns: dict[str, int] = {}
+        self.first_s: dict[str, float] = {}
         self.before_ns: dict[str, int] = dict(last_ns)
 
     def see(self, samples: Iterable[Sample]) -> None:
@@ -46,6 +47,7 @@ class Edges:
             first = self.first_ns.get(address)
             if first is None:
                 first = self.first_ns[address] = when
+                self.first_s[address] = asyncio.get_running_loop().time()
                 waiter = self._waiters.pop(address, None)
                 if waiter is not None:
                     waiter.set()
@@ -61,6 +63,7 @@ class Edges:
         self.before_ns = dict(self.last_ns)
         self._after = {address: set(marks) for address, marks in self._recent.items()}
         self.first_ns = {}
+        self.first_s = {}
 
     async def first(self, address: str) -> None:
         """Wait for the first live value of this incarnation."""

@@ -22,6 +22,9 @@ PAGE = 1000
 FIRST_LIVE_S = 10.0
 """How long a first live value is waited for before 'now' is taken as the far edge."""
 
+FAR_EDGE_S = 2.0
+"""After the first live value, until those within a second of it have come live too: history then repeats only known ones."""
+
 SHARE = 0.2
 """At most this part of the time goes to history: live values are never starved."""
 
@@ -83,7 +86,8 @@ class Backfill:
         if node is None:
             return False
         until_ns = await self._until(address, window)
-        start_ns = recovery.tails[address][0] if address in recovery.tails else window.from_ns - EDGE_NS
+        margin_ns = EDGE_NS if window.until_ns is None else 0  # between two values of one queue both edges are exact
+        start_ns = recovery.tails[address][0] if address in recovery.tails else window.from_ns - margin_ns
         if until_ns < start_ns:
             return True
         covers_near = address in recovery.tails
@@ -91,7 +95,7 @@ class Backfill:
         continuation: bytes | None = None
         while True:
             began = asyncio.get_running_loop().time()
-            page = await self._page(node, start_ns, until_ns + EDGE_NS, continuation)
+            page = await self._page(node, start_ns, until_ns + margin_ns + 1000, continuation)
             if page.status >> 31:
                 verdict = judge_status(page.status)
                 raise Trouble(
@@ -129,6 +133,8 @@ class Backfill:
         edges = self._recorder.edges
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(edges.first(address), FIRST_LIVE_S)
+            ripe_s = edges.first_s[address] + FAR_EDGE_S
+            await asyncio.sleep(max(0.0, ripe_s - asyncio.get_running_loop().time()))
         return edges.first_ns.get(address) or self._clock.now().wall_ns
 
     async def _page(self, node: ua.NodeId, from_ns: int, until_ns: int, continuation: bytes | None) -> HistoryPage:

@@ -16,13 +16,14 @@ from asyncua.common.utils import Buffer
 
 from gateway.adapters.opcua.answers import Message, PublishAnswer, read_publish, read_republish
 from gateway.adapters.opcua.delivery import UNCOMMITTED_MAX, Delivery
-from gateway.adapters.opcua.errors import Trouble, Verdict, judge
+from gateway.adapters.opcua.errors import Trouble, Verdict, judge, status_name
 from gateway.adapters.opcua.sequence import Place, following, missing, place
 from gateway.adapters.opcua.wire import Unreadable
 from gateway.domain.sample import Provenance
 
 REQUESTS_MIN, REQUESTS_MAX = 2, 5
 GRACE_S = 0.1
+STARVED = 3
 
 
 class Wire(Protocol):
@@ -105,7 +106,7 @@ class Pump:
                 future, acknowledgements = self._out.popleft()
                 answer = self._read(future, acknowledgements)
                 if answer is not None:
-                    self._post()
+                    self._post(in_hand=1)
                     await self._take(answer)
                     self._listen_again()
 
@@ -117,18 +118,26 @@ class Pump:
                 delivery.heard_s = now
 
     def _silence_at(self) -> float | None:
-        """Return the loop time of the first silence; None while no request is out: then the silence is ours."""
+        """Return the loop time at which silence means a dead channel; None while no request is out: it is ours then.
+
+        Silent is a session of which nothing comes, or a subscription that stays silent while others talk: later, for
+        a slow server gives its few answers to those that have values.
+        """
         if not self._out:
             return None
-        return min(d.heard_s + d.silence_s for d in self._deliveries.values())
+        session = max(d.heard_s for d in self._deliveries.values()) + min(
+            d.silence_s for d in self._deliveries.values()
+        )
+        each = (d.heard_s + STARVED * d.silence_s for d in self._deliveries.values() if d.role == "data")
+        return min(session, *each)
 
-    def _post(self) -> None:
-        """Send as many Publish as are wanted and as the bound of uncommitted messages allows."""
+    def _post(self, in_hand: int = 0) -> None:
+        """Send as many Publish as are wanted and as the bound of uncommitted messages (and those in hand) allows."""
         if not self._out:
             now = asyncio.get_running_loop().time()
             for delivery in self._deliveries.values():
                 delivery.heard_s = max(delivery.heard_s, now)
-        while len(self._out) < self._wanted and self._room(len(self._out)):
+        while len(self._out) < self._wanted and self._room(len(self._out) + in_hand):
             ready = [pair for d in self._deliveries.values() for pair in d.take_ready()]
             if self.quiet and not ready:
                 return
@@ -182,7 +191,8 @@ class Pump:
         if where is not Place.BEHIND:
             await self._sink.heard(delivery)
         if message.status_change is not None:
-            raise Trouble(Verdict.SUBSCRIPTION, "the server ended the subscription", status=message.status_change)
+            why = f"the server ended the subscription: {status_name(message.status_change)}"
+            raise Trouble(Verdict.SUBSCRIPTION, why, status=message.status_change)
 
     async def _fill(self, delivery: Delivery, number: int) -> None:
         """Ask again for each message before ``number``; what the server no longer has is a hole."""
@@ -224,18 +234,22 @@ class Pump:
                 await self._offer(delivery, message, Provenance.REPUBLISHED)
 
     async def _republish(self, delivery: Delivery, number: int) -> Message | None:
-        """Return a message that the server still keeps, None when it does not."""
+        """Return a message that the server still keeps, None when it does not.
+
+        Some servers say so with an empty message of another number instead of BadMessageNotAvailable (asyncua: number 0).
+        """
         request = ua.RepublishRequest()
         request.Parameters.SubscriptionId = delivery.id
         request.Parameters.RetransmitSequenceNumber = number
         try:
-            return read_republish(await self._wire.ask(request))
+            message = read_republish(await self._wire.ask(request))
         except (ua.UaError, OSError, TimeoutError, Unreadable) as error:
             trouble = judge(error)
             assert trouble is not None
             if trouble.verdict is Verdict.MESSAGE:
                 return None
             raise trouble from error
+        return message if message.sequence == number else None
 
     async def _offer(self, delivery: Delivery, message: Message, provenance: Provenance) -> None:
         """Offer a message; one that cannot be read is asked for once more, then it goes to quarantine."""

@@ -21,6 +21,8 @@ DOWN_NS = 10_000_000_000
 """No traffic for this long is a gap that may have swallowed values, until the sequence proves that it did not."""
 
 DOWN_LOOK_S = 0.5
+TAKEN = 0x002D0000
+"""GoodSubscriptionTransferred: another session has the subscription now."""
 ITEM_RETRY_S_MAX = 600.0
 SERVICE_LEVEL_GOOD = 200
 
@@ -71,6 +73,8 @@ class Running:
                 self._pump = None
             if trouble.verdict is Verdict.SUBSCRIPTION:
                 self._climber.forget_subscriptions()
+            if trouble.status == TAKEN:
+                await self._recorder.tell(self._recorder.link_fact("taken_by_another_client"))
             attempt = 0 if self._served else attempt + 1
             if self._served:
                 await self._recorder.tell(self._recorder.link_fact("lost", why=trouble.text))
@@ -164,13 +168,13 @@ class Running:
         after = next_source_state(self.state, SourceEvent.FLAW if flaw else SourceEvent.FLAW_GONE)
         if after is not self.state:
             self.state = after
-            self._recorder.pending.append(self._recorder.state_fact(after, flaw))
+            self._recorder.pending.append(self._recorder.state_fact(after.value, flaw))
 
     async def _event(self, event: SourceEvent, reason: str = "") -> None:
         after = next_source_state(self.state, event)
         if after is not self.state:
             self.state = after
-            await self._recorder.tell(self._recorder.state_fact(after, reason))
+            await self._recorder.tell(self._recorder.state_fact(after.value, reason))
 
 
 def _only_trouble(failures: BaseExceptionGroup[BaseException]) -> Trouble:

@@ -95,7 +95,8 @@ let folder;
     serverInfo: { applicationUri: "urn:counterpart:node-opcua" },
     allowAnonymous: true, maxConnectionsPerEndpoint: 100,
     userManager: { isValidUser: (user, password) => user === "gateway" && password === "right" },
-    serverCapabilities: { maxSessions: 50, operationLimits: given.limits || {} },
+    serverCapabilities: { maxSessions: 50, minSupportedSampleRate: 0, // 0: every change is delivered, none coalesced
+      operationLimits: given.limits || {} },
     skipOwnNamespace: false,
   });
   await server.initialize();
