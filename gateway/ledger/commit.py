@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.ledger.checkpoint import Checkpoint, format_checkpoint
-from gateway.ledger.entry import SALT_SIZE, build_entries
+from gateway.ledger.entry import LEAF_PREFIX_SIZE, RECORD_BYTES_MAX, SALT_SIZE, build_entries
 from gateway.ledger.frame import FRAME_BYTES_MAX, Frame, format_body, format_frame, frame_entries
 from gateway.ledger.merkle import Tree, hash_leaves
 from gateway.ledger.note import LINES_MAX
@@ -19,7 +19,7 @@ from gateway.ledger.segment import segment_of, segment_room
 Seal = Callable[[bytes], bytes]
 """Checkpoint text → the whole note with its seal lines."""
 
-_ENTRY_OVERHEAD = 2 + SALT_SIZE + 4
+_ENTRY_OVERHEAD = 2 + SALT_SIZE + LEAF_PREFIX_SIZE
 """Bytes a record costs in a frame beside its JSON: length, salt, leaf prefix."""
 _FRAME_OVERHEAD = 256 + LINES_MAX * 1024
 """Room kept for header, trailer and checkpoint when a pool is split."""
@@ -69,7 +69,9 @@ def split_pool(size: int, records: Sequence[bytes]) -> list[int]:
     start = 0
     while start < len(records):
         stop = min(start + segment_room(size + start), len(records))
-        if sum(map(len, records[start:stop])) + _ENTRY_OVERHEAD * (stop - start) > room:
+        # Lengths are added up only where the longest records could pass the bound: seldom.
+        may_pass = (stop - start) * (RECORD_BYTES_MAX + _ENTRY_OVERHEAD) > room
+        if may_pass and sum(map(len, records[start:stop])) + _ENTRY_OVERHEAD * (stop - start) > room:
             stop = _fitting(records, start, stop, room)
         counts.append(stop - start)
         start = stop

@@ -12,12 +12,11 @@ from typing import Final
 import msgspec
 
 from gateway.errors import EvidenceRefused
-from gateway.ledger.entry import SALT_SIZE
+from gateway.ledger.entry import LEAF_PREFIX_SIZE, SALT_SIZE
 from gateway.ledger.merkle import hash_leaf
 
 CSV_HEAD: Final = "index,signal,n,source_ns,received_ns,value,quality,reason,status,provenance\n"
 _HEAD_SIZE: Final = 14
-_PREFIX_SIZE: Final = 4
 _READING: Final = b'{"v":1,"kind":"reading",'
 
 
@@ -55,7 +54,7 @@ _TEXT: Final = msgspec.json.Decoder(str)
 def format_disclosed(entries: Iterable[tuple[int, bytes]]) -> bytes:
     """Return ``entries.bin`` of (index, entry) pairs in ascending order of the index."""
     return b"".join(
-        b"".join((index.to_bytes(8, "big"), hash_leaf(entry)[:4], len(entry).to_bytes(2, "big"), entry))
+        b"".join((index.to_bytes(8, "big"), hash_leaf(entry)[:LEAF_PREFIX_SIZE], len(entry).to_bytes(2, "big"), entry))
         for index, entry in entries
     )
 
@@ -69,7 +68,7 @@ def parse_disclosed(content: bytes) -> tuple[list[Disclosed], bool]:
         if stop > len(content):
             break
         index = int.from_bytes(content[position : position + 8], "big")
-        prefix = content[position + 8 : position + 8 + _PREFIX_SIZE]
+        prefix = content[position + 8 : position + 8 + LEAF_PREFIX_SIZE]
         entries.append(Disclosed(index, prefix, content[position + _HEAD_SIZE : stop]))
         position = stop
     return entries, position == len(content)

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from gateway.errors import EvidenceRefused
-from gateway.ledger.entry import SALT_SIZE, SEED_SIZE, derive_salts, leaf_prefixes
+from gateway.ledger.entry import LEAF_PREFIX_SIZE, SALT_SIZE, SEED_SIZE, derive_salts, leaf_prefixes
 
 MAGIC: Final = b"GWFR"
 VERSION: Final = 1
@@ -30,7 +30,7 @@ STRIPPED: Final = 1
 FRAME_BYTES_MAX: Final = 64 * 1024 * 1024
 HEADER_SIZE: Final = 64
 TRAILER_SIZE: Final = 8
-PREFIX_SIZE: Final = 4
+PREFIX_SIZE: Final = LEAF_PREFIX_SIZE
 
 _HEADER: Final = struct.Struct(">4sHHQIII32s")
 _CRC: Final = struct.Struct(">I")
