@@ -240,6 +240,8 @@ async def test_di_05_nodered_3452_orderly_stop_acknowledges_what_waits_and_keeps
             await publish(broker.port, TOPIC, [1])
             await inlet.until_values(1)
             stopping.quiesce()
+            stopped = await inlet.until_fact("link", "stopped")
+            assert stopped.detail == {"endpoint": f"mqtt://127.0.0.1:{broker.port}", "messages": 1}
             await publish(broker.port, TOPIC, [2])
             inlet.commit()
             await asyncio.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 
 from msgspec import Struct
@@ -12,7 +13,8 @@ from gateway.errors import SourceRefused
 class MqttLink(Struct, frozen=True, kw_only=True):
     """What one connection needs beside its plan (`profiles.md`, block mqtt); secrets arrive resolved.
 
-    ``tls`` False is for loopback only. ``ca``, ``certificate``, ``key`` are paths of PEM files. ``gateway`` names our link topic
+    ``tls`` False is for loopback only. ``ca``, ``certificate``, ``key`` are paths of PEM files;
+    ``key_pem`` holds the key itself where its reference is no file. ``gateway`` names our link topic
     ``gateway/<gateway>/link/<source>``. ``protocol`` is ``"5"`` or ``"3.1.1"``. Sizes in kB, times in seconds.
     """
 
@@ -24,6 +26,7 @@ class MqttLink(Struct, frozen=True, kw_only=True):
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
+    key_pem: bytes | None = None
     user: str | None = None
     password: str | None = None
     protocol: str = "5"
@@ -61,10 +64,23 @@ def tls_context(link: MqttLink) -> ssl.SSLContext | None:
         else:
             context.load_verify_locations(cafile=link.ca)
         if link.certificate is not None:
-            context.load_cert_chain(link.certificate, link.key)
+            _load_own(context, link.certificate, link)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         text = f"TLS files of {link.endpoint} cannot be used: {error}"
         raise SourceRefused(
             text, remedy="check ca, certificate and key: PEM, readable by the gateway, key unencrypted"
         ) from error
     return context
+
+
+def _load_own(context: ssl.SSLContext, certificate: str, link: MqttLink) -> None:
+    """Load certificate and key; the library reads files only, so a key in memory becomes one that no disk ever sees."""
+    if link.key_pem is None:
+        context.load_cert_chain(certificate, link.key)
+        return
+    descriptor = os.memfd_create("key")
+    try:
+        os.write(descriptor, link.key_pem)
+        context.load_cert_chain(certificate, f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)

@@ -204,6 +204,7 @@ class MqttSource:
             connection.relieve()
             if arrivals or connection.lost is not None:
                 continue
+            await self._tell_stop(inlet)
             for topic in self._messages.stale:
                 connection.unsubscribe(topic)
             self._messages.stale.clear()
@@ -219,6 +220,13 @@ class MqttSource:
                     await connection.wake.wait()
             except TimeoutError:
                 continue
+
+    async def _tell_stop(self, inlet: Inlet) -> None:
+        """After `quiesce`, once all that had arrived is offered: say in the stream that this source stops, with its counts."""
+        if self._quiet and self._told != "stopped":
+            self._told = "stopped"
+            detail: dict[str, Any] = {"endpoint": self._link.endpoint, **self._counts}
+            await inlet.offer(self._messages.notice((Fact(kind="link", cause="stopped", detail=detail),)))
 
     async def _offer_all(self, inlet: Inlet, connection: Connection) -> None:
         arrivals, window, make = connection.arrivals, connection.window, self._messages.parcel

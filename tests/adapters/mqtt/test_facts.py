@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import ssl
 from pathlib import Path
 
 import paho.mqtt
@@ -21,6 +22,7 @@ from gateway.domain.plan import MqttField, MqttRoute
 from gateway.domain.repeat import TransportKey, format_transport_key, parse_transport_key
 from gateway.errors import SourceRefused
 from gateway.ports import Fact
+from tests.adapters.mqtt.tls_files import TlsFiles
 
 SECOND = 1_000_000_000
 
@@ -219,3 +221,23 @@ class TestBrokerWatch:
         assert (opened.certainty, opened.addresses) == ("possible", ())
         assert gaps.suspected("broker_restart", {"uptime_s": 0}) == []
         assert told(gaps.first_reading(route()))[1] == ("gap_closed", "broker_restart", "none")
+
+
+def test_key_in_memory_is_used_as_a_key_file(tmp_path: Path) -> None:
+    files = TlsFiles.make(tmp_path / "tls")
+    shared = {
+        "host": "h",
+        "port": 1,
+        "gateway": "g",
+        "client_id": "c",
+        "ca": str(files.ca),
+        "certificate": str(files.client),
+    }
+    assert tls_context(MqttLink(**shared, key=str(files.client_key))) is not None
+    context = tls_context(MqttLink(**shared, key_pem=files.client_key.read_bytes()))
+    assert context is not None
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.check_hostname
+    with pytest.raises(SourceRefused, match="TLS files"):
+        tls_context(MqttLink(**shared, key_pem=files.broker_key.read_bytes()))
+    assert tls_context(MqttLink(**shared | {"tls": False})) is None
