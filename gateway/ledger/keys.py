@@ -64,15 +64,17 @@ class KeyRing:
         return ""
 
     def counting(self, purpose: str, size: int) -> list[VerifyKey]:
-        """Return the keys that count for a tree of ``size``; before any key record, those of the policy."""
+        """Return the keys that count for a tree of ``size``.
+
+        A trusted key that no record read so far has named counts too: its record may stand before the part that is read.
+        """
         known = [
             one.key for one in self._known.values() if one.purpose == purpose and one.from_size <= size <= one.to_size
         ]
         if purpose != "seal":
             return known
-        if not any(one.purpose == "seal" for one in self._known.values()):
-            return sorted(self.trusted)
-        return [key for key in known if not self.trusted or key in self.trusted]
+        named = {one.key for one in self._known.values()}
+        return [key for key in known if not self.trusted or key in self.trusted] + sorted(self.trusted - named)
 
     def _is_endorsed(self, origin: str, record: Key, key: VerifyKey) -> bool:
         """Say whether the key itself and, unless it is the first, a key already known have signed its entry."""

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from gateway.ledger.crypto import seal_key, sealer
 from gateway.ledger.keys import KeyRing, endorse, endorsed_text
 from gateway.ledger.note import format_vkey, sign_note
+from gateway.ledger.policy import make_policy
 from gateway.ledger.records import Key, format_record, parse_record
 from gateway.ledger.verify import verify_ledger
 from tests.ledger.logs import reading, small_log
@@ -84,6 +85,20 @@ def test_us_01_other_purposes_and_rubbish():
     ring.learn(ORIGIN, first_record())
     ring.learn(ORIGIN, introduced("old", "new"))
     assert ring.counting("seal", 40) == [SEAL_KEY], "a policy from outside trusts what it names"
+
+
+def test_us_01_rotation_in_the_last_part_of_a_ledger_alone():
+    log = small_log()
+    head = log.head.copy()
+    log.new_file()
+    log.commit([reading(31)])
+    log.commit([format_record(introduced("old", "new"))])
+    log.sealer = lambda text: sign_note(text, [(NEW_KEY, sealer(NEW_SEED))])
+    log.commit([reading(32)])
+    part = list(log.files.items())[1:]
+    policy = make_policy([SEAL_KEY, NEW_KEY], [], [])
+    result = verify_ledger(part, policy=policy, start=head, all_seals=True)
+    assert result.last_line == "VERIFIED  3 records, 3 heads"
 
 
 def test_us_01_rotation_in_a_ledger():
