@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 
 import aiohttp
 from msgspec import Struct
@@ -110,10 +110,12 @@ class InfluxSink:
 
         try:
             await self._client.write_api().write(bucket=self._target.bucket, record=list(lines))
-        except ApiException as refused:
+        except ApiException as error:
+            refused: Any = error
             if not refused.status:
                 return ProjectionAnswer(verdict="retry", body=str(refused.reason)[:_BODY_MAX])
-            body = refused.body if isinstance(refused.body, str) else (refused.body or b"").decode(errors="replace")
+            content = refused.body or b""
+            body = content if isinstance(content, str) else content.decode(errors="replace")
             headers: Mapping[str, str] = refused.headers or {}
             return self._judge(int(refused.status), body[:_BODY_MAX], headers.get("Retry-After"), lines)
         return ProjectionAnswer(verdict="ok", status=204)  # the client raises for everything that is not 2xx
@@ -180,10 +182,12 @@ def named_lines(body: str, lines: Sequence[bytes]) -> tuple[int, ...]:
         said = None
     text = body
     if isinstance(said, dict):
-        data = said.get("data")
+        told = cast("dict[str, Any]", said)
+        data = told.get("data")
         if isinstance(data, list):
-            numbers = [one.get("line_number") for one in data if isinstance(one, dict)]
+            parts = [cast("dict[str, Any]", one) for one in list[Any](data) if isinstance(one, dict)]
+            numbers = [one.get("line_number") for one in parts]
             return tuple(sorted({n - 1 for n in numbers if isinstance(n, int) and 0 < n <= len(lines)}))
-        text = str(said.get("message") or said.get("error") or "")
+        text = str(told.get("message") or told.get("error") or "")
     wanted = {match.encode() for match in _NAMED.findall(text)}
     return tuple(position for position, line in enumerate(lines) if line in wanted) if wanted else ()

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from gateway.adapters.http.server import bind, serve
 from gateway.adapters.webhook.envelope_seal import EnvelopeVerdict, check_envelope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from gateway.ports import SystemClock
 
@@ -121,7 +121,7 @@ def receiver_app(receiver: ReferenceReceiver, clock: SystemClock, show: Callable
 
 
 @asynccontextmanager
-async def serve_receiver(app: Starlette, port: int = 0) -> AsyncIterator[int]:
+async def serve_receiver(app: Starlette, port: int = 0) -> AsyncGenerator[int, None]:
     """Serve on loopback while inside; yields the port (a free one for 0). Raises `Unavailable` if it is taken."""
     listening = bind(f"127.0.0.1:{port}")
     async with asyncio.TaskGroup() as tasks:
@@ -155,7 +155,7 @@ def _read_event(headers: dict[str, str], body: bytes) -> dict[str, Any] | None:
     if "ce-specversion" in headers:
         attributes = {name[3:]: value for name, value in headers.items() if name.startswith("ce-")}
         return {**attributes, "data": content}
-    return content
+    return cast("dict[str, Any]", content)
 
 
 def _word(event_type: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from gateway.adapters.webhook.envelope_seal import EnvelopeKeys, seal_envelope
 from gateway.cli.hook_sample import format_sample, largest_event, sample_event
@@ -161,7 +161,7 @@ def format_junit(results: list[CheckResult]) -> str:
     """Return the results as JUnit XML."""
     from xml.sax.saxutils import quoteattr
 
-    cases = []
+    cases: list[str] = []
     for one in results:
         inner = {"fail": f"<failure message={quoteattr(one.why)}/>", "?": "<skipped/>", "pass": ""}[one.verdict]
         cases.append(f'<testcase classname="hook" name={quoteattr(f"{one.number} {one.sent}")}>{inner}</testcase>')
@@ -192,4 +192,4 @@ def _member(answer: WebAnswer, name: str) -> Any:
         content = json.loads(answer.body)
     except ValueError:
         return None
-    return content.get(name) if isinstance(content, dict) else None
+    return cast("dict[str, Any]", content).get(name) if isinstance(content, dict) else None

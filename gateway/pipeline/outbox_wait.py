@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from gateway.domain.retry import EXHAUSTED_AFTER_NS, delay_ns
 
@@ -24,9 +24,10 @@ def resolve_pointer(document: Any, pointer: str) -> Any:
     for part in pointer.split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict):
-            document = document.get(key)
+            document = cast("dict[str, Any]", document).get(key)
         elif isinstance(document, list):
-            document = document[int(key)] if key.isdecimal() and int(key) < len(document) else None
+            items = list[Any](document)
+            document = items[int(key)] if key.isdecimal() and int(key) < len(items) else None
         else:
             return None
     return document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from msgspec import Struct
@@ -57,7 +57,7 @@ class Projector:
         store: CursorStore,
         sender: LineSender,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        in_thread: Callable[..., Awaitable[None]] = asyncio.to_thread,
+        in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
         self._name = name
         self._origin = origin

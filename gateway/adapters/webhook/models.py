@@ -6,7 +6,7 @@ receivers must ignore what they do not know. Field names and order are those of 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -19,20 +19,20 @@ Number = int | float
 Value = int | float | str | bool | list[Any] | None
 
 
-class Part(BaseModel):
+class Part(BaseModel, frozen=True):
     """Part of a body; strict, so that a text is never taken for a number."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class Equipment(Part):
+class Equipment(Part, frozen=True):
     """Equipment by id, in a client scope by alias."""
 
     id: str
     qualified_until: Day | None
 
 
-class Calibration(Part):
+class Calibration(Part, frozen=True):
     """Calibration state of the signal when the limit was broken."""
 
     state: str
@@ -40,7 +40,7 @@ class Calibration(Part):
     certificate: str | None
 
 
-class Signal(Part):
+class Signal(Part, frozen=True):
     """The signal that broke its limit; unit in UCUM, profile as `id@version`."""
 
     id: str
@@ -51,14 +51,14 @@ class Signal(Part):
     calibration: Calibration
 
 
-class Spec(Part):
+class Spec(Part, frozen=True):
     """The specification, apart from the limits."""
 
     low: Number | None
     high: Number | None
 
 
-class Requirement(Part):
+class Requirement(Part, frozen=True):
     """What was required."""
 
     condition: str
@@ -75,7 +75,7 @@ class Requirement(Part):
     config_hash: Hex256
 
 
-class Budget(Part):
+class Budget(Part, frozen=True):
     """A time budget and what is used of it."""
 
     id: str
@@ -83,7 +83,7 @@ class Budget(Part):
     budget_s: Number
 
 
-class HourBefore(Part):
+class HourBefore(Part, frozen=True):
     """The hour before t0."""
 
     min: Number
@@ -91,7 +91,7 @@ class HourBefore(Part):
     max: Number
 
 
-class Observed(Part):
+class Observed(Part, frozen=True):
     """What was observed; durations in seconds."""
 
     first: Value
@@ -109,7 +109,7 @@ class Observed(Part):
     hour_before: HourBefore | None
 
 
-class Excursion(Part):
+class Excursion(Part, frozen=True):
     """One excursion, interval [t0, t1) in effective time."""
 
     id: Annotated[str, StringConstraints(pattern=r"^EXC-[A-Z2-7]{8}$")]
@@ -119,7 +119,7 @@ class Excursion(Part):
     t1: Time | None
 
 
-class Batch(Part):
+class Batch(Part, frozen=True):
     """One manufacturing batch whose membership overlaps the excursion."""
 
     batch_id: str
@@ -132,13 +132,13 @@ class Batch(Part):
     overlap_s: Number
 
 
-class More(Part):
+class More(Part, frozen=True):
     """Last element of a list that was cut; the whole list stands in the bundle."""
 
     more: Annotated[int, Field(ge=1)]
 
 
-class DataQuality(Part):
+class DataQuality(Part, frozen=True):
     """How complete and sure the data is."""
 
     completeness_pct: Annotated[Number, Field(ge=0, le=100)]
@@ -149,7 +149,7 @@ class DataQuality(Part):
     doubts: list[str]
 
 
-class Acknowledgement(Part):
+class Acknowledgement(Part, frozen=True):
     """Who acknowledged the notice, by reference."""
 
     person: str
@@ -159,7 +159,7 @@ class Acknowledgement(Part):
     comment: str | None
 
 
-class Initiator(Part):
+class Initiator(Part, frozen=True):
     """Which gateway and build raised it, and who was on duty."""
 
     gateway: str
@@ -167,7 +167,7 @@ class Initiator(Part):
     duty: str | None
 
 
-class Correlation(Part):
+class Correlation(Part, frozen=True):
     """How it stands to other deviations of its scope."""
 
     parent: str | None
@@ -175,7 +175,7 @@ class Correlation(Part):
     repeats_30d: int
 
 
-class Evidence(Part):
+class Evidence(Part, frozen=True):
     """Ledger range, RFC 6962 inclusion proof and C2SP checkpoint of the deviation's leaf; the bundle by its hash."""
 
     origin: str
@@ -195,14 +195,14 @@ class Evidence(Part):
     bundle_bytes: int
 
 
-class Links(Part):
+class Links(Part, frozen=True):
     """Pages for people; sign-in needed."""
 
     deviation: str
     chart: str | None
 
 
-class DeviationData(Part):
+class DeviationData(Part, frozen=True):
     """The whole state of a deviation at one revision; receivers keep the highest sequence."""
 
     deviation_id: str
@@ -238,7 +238,7 @@ class DeviationData(Part):
     links: Links
 
 
-class GapData(Part):
+class GapData(Part, frozen=True):
     """A gap that touches a batch."""
 
     gap_id: str
@@ -250,7 +250,7 @@ class GapData(Part):
     batches: list[str]
 
 
-class SystemData(Part):
+class SystemData(Part, frozen=True):
     """A condition of the gateway itself."""
 
     condition: str
@@ -260,7 +260,7 @@ class SystemData(Part):
     remedy: str
 
 
-class BatchSealedData(Part):
+class BatchSealedData(Part, frozen=True):
     """A batch whose review was signed and whose records were sealed."""
 
     batch: str
@@ -271,13 +271,13 @@ class BatchSealedData(Part):
     addendum: int | None
 
 
-class PingData(Part):
+class PingData(Part, frozen=True):
     """Proves transport, no receipt."""
 
     sink: str
 
 
-class Event(Part):
+class Event(Part, frozen=True):
     """CloudEvents 1.0 attributes in wire order."""
 
     specversion: Literal["1.0"]
@@ -291,7 +291,7 @@ class Event(Part):
     sequence: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*$")]
 
 
-class DeviationEvent(Event):
+class DeviationEvent(Event, frozen=True):
     """`gxp.gateway.deviation.*.v1`."""
 
     type: Annotated[
@@ -304,7 +304,7 @@ class DeviationEvent(Event):
     data: DeviationData
 
 
-class GapEvent(Event):
+class GapEvent(Event, frozen=True):
     """`gxp.gateway.data_gap.*.v1`."""
 
     type: Literal["gxp.gateway.data_gap.opened.v1", "gxp.gateway.data_gap.closed.v1"]
@@ -312,7 +312,7 @@ class GapEvent(Event):
     data: GapData
 
 
-class SystemEvent(Event):
+class SystemEvent(Event, frozen=True):
     """`gxp.gateway.system.*.v1`."""
 
     type: Literal["gxp.gateway.system.raised.v1", "gxp.gateway.system.cleared.v1"]
@@ -320,7 +320,7 @@ class SystemEvent(Event):
     data: SystemData
 
 
-class BatchEvent(Event):
+class BatchEvent(Event, frozen=True):
     """`gxp.gateway.batch.sealed.v1`."""
 
     type: Literal["gxp.gateway.batch.sealed.v1"]
@@ -328,7 +328,7 @@ class BatchEvent(Event):
     data: BatchSealedData
 
 
-class PingEvent(Event):
+class PingEvent(Event, frozen=True):
     """`gxp.gateway.ping.v1`."""
 
     type: Literal["gxp.gateway.ping.v1"]
@@ -372,12 +372,15 @@ def _model_of(content: bytes) -> type[Event]:
 
 
 def _open(schema: Any) -> None:
+    """Allow unknown members everywhere and drop generated titles; a property of that name is no text and stays."""
     if isinstance(schema, dict):
-        if schema.get("additionalProperties") is False:
-            schema["additionalProperties"] = True
-        schema.pop("title", None) if isinstance(schema.get("title"), str) else None
-        for part in schema.values():
+        parts = cast("dict[str, Any]", schema)
+        if parts.get("additionalProperties") is False:
+            parts["additionalProperties"] = True
+        if isinstance(parts.get("title"), str):
+            del parts["title"]
+        for part in parts.values():
             _open(part)
     elif isinstance(schema, list):
-        for part in schema:
+        for part in list[Any](schema):
             _open(part)
