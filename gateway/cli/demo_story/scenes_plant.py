@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from time import CLOCK_REALTIME, clock_gettime_ns
 
 from gateway.cli.demo_story.acts import (
     BATCH,
@@ -60,11 +61,15 @@ async def door(told: Context) -> Held:
 
 async def cut(told: Context) -> Held:
     """Nothing the freezer measured while its cable was cut is lost or doubled."""
+    cut_ns = clock_gettime_ns(CLOCK_REALTIME)
     told.stage.cable.cut()
     await asyncio.sleep(told.stage.pace.real_s(CUT_S))
+    mended_ns = clock_gettime_ns(CLOCK_REALTIME)
     told.stage.cable.mend()
     fresh = await told.settle()
     verdict = told.judge()
-    back = verdict.republished + verdict.historical
-    how = "republished" if not verdict.historical else "republished or read from history"
-    return Held(fresh.index, f"back: {back} readings {how}, {verdict.lost} lost, {verdict.doubled} duplicates")
+    found = told.stage.watch.select(is_temperature)
+    back = sum(1 for entry in found if cut_ns <= source_ns(entry.record) <= mended_ns)
+    if not back:
+        raise NotHeld("no value of the time of the cut stands in the ledger")
+    return Held(fresh.index, f"back: {back} readings of the cut, {verdict.lost} lost, {verdict.doubled} duplicates")
