@@ -6,16 +6,16 @@ Answers are mapped by the table of `interface.md` 7; nothing here retries, batch
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import ssl
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from types import TracebackType
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Literal, Self
 
 import aiohttp
+import msgspec
 from msgspec import Struct
 
 from gateway.ports import ProjectionAnswer, SystemClock
@@ -174,20 +174,25 @@ class InfluxSink:
         return max(0.0, date.timestamp() - self._clock.now().wall_ns / _NS_PER_S)
 
 
+class _BadLine(Struct):
+    line_number: int = 0
+
+
+class _Refusal(Struct):
+    """What a refusal says: v3 numbers lines in ``data``, v2 has ``message``, v1 ``error``."""
+
+    data: list[_BadLine] | None = None
+    message: str = ""
+    error: str = ""
+
+
 def named_lines(body: str, lines: Sequence[bytes]) -> tuple[int, ...]:
     """Return the positions of the lines that a refusal names, by number (v3) or by their text (v1, v2)."""
     try:
-        said = json.loads(body)
-    except ValueError:
-        said = None
-    text = body
-    if isinstance(said, dict):
-        told = cast("dict[str, Any]", said)
-        data = told.get("data")
-        if isinstance(data, list):
-            parts = [cast("dict[str, Any]", one) for one in list[Any](data) if isinstance(one, dict)]
-            numbers = [one.get("line_number") for one in parts]
-            return tuple(sorted({n - 1 for n in numbers if isinstance(n, int) and 0 < n <= len(lines)}))
-        text = str(told.get("message") or told.get("error") or "")
-    wanted = {match.encode() for match in _NAMED.findall(text)}
-    return tuple(position for position, line in enumerate(lines) if line in wanted) if wanted else ()
+        said = msgspec.json.decode(body, type=_Refusal)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        said = _Refusal(error=body)
+    if said.data is not None:
+        return tuple(sorted({one.line_number - 1 for one in said.data if 0 < one.line_number <= len(lines)}))
+    wanted = {match.encode() for match in _NAMED.findall(said.message or said.error)}
+    return tuple(position for position, line in enumerate(lines) if line in wanted)

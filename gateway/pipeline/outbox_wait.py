@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 from gateway.domain.retry import EXHAUSTED_AFTER_NS, delay_ns
 
@@ -25,9 +25,12 @@ def resolve_pointer(document: Any, pointer: str) -> Any:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(document, dict):
             document = cast("dict[str, Any]", document).get(key)
-        elif isinstance(document, list):
-            items = list[Any](document)
-            document = items[int(key)] if key.isdecimal() and int(key) < len(items) else None
+        elif _is_list(document):
+            document = document[int(key)] if key.isdecimal() and int(key) < len(document) else None
         else:
             return None
     return document
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)

@@ -6,7 +6,7 @@ receivers must ignore what they do not know. Field names and order are those of 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, TypeGuard, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -371,6 +371,10 @@ def _model_of(content: bytes) -> type[Event]:
     return EVENTS.get(word, Event)
 
 
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def _open(schema: Any) -> None:
     """Allow unknown members everywhere and drop generated titles; a property of that name is no text and stays."""
     if isinstance(schema, dict):
@@ -381,6 +385,6 @@ def _open(schema: Any) -> None:
             del parts["title"]
         for part in parts.values():
             _open(part)
-    elif isinstance(schema, list):
-        for part in list[Any](schema):
+    elif _is_list(schema):
+        for part in schema:
             _open(part)
