@@ -7,7 +7,7 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
-from gateway.config.build_routes import mqtt_plans, opcua_plans, queue_of
+from gateway.config.build_routes import SECOND_NS, mqtt_plans, opcua_plans, queue_of
 from gateway.config.models.plant import CalibrationBlock, NodeEntry
 from gateway.config.models.profile import SignalBlock, TimeBlock, ValidWhenBlock
 from gateway.config.points import Point, points
@@ -16,7 +16,6 @@ from gateway.domain.plan import CalibrationEntry, Correction, Node, Plan, Signal
 from gateway.domain.units import conversion
 from gateway.domain.wire_types import enum_key
 
-SECOND_NS = 1_000_000_000
 DEVELOPMENT_CHANGE_SET = "development"
 _DEFAULT_TIME = TimeBlock(format="none")
 
@@ -103,7 +102,6 @@ def build_signal(point: Point, nodes: dict[str, NodeEntry] | None = None) -> Sig
         calibration=build_calibration(point.calibration) if point.calibration else None,
         calibration_required=block.calibration_required,
         skew_ns_max=nanoseconds(time.skew_s_max),
-        age_ns_max=nanoseconds(time.age_s_max),
     )
 
 

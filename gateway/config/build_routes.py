@@ -9,6 +9,8 @@ from gateway.config.models.profile import Route, SignalBlock, TimeBlock
 from gateway.config.points import Point
 from gateway.domain.plan import MqttField, MqttPlan, MqttRoute, OpcuaItem, OpcuaPlan, TimeRule
 
+SECOND_NS = 1_000_000_000
+
 QUEUE_S = 600
 QUEUE_MAX = 100_000
 
@@ -68,7 +70,7 @@ def time_rule(block: TimeBlock | None) -> TimeRule | None:
     """Return where a message carries its time, None where it carries none."""
     if block is None or block.format == "none":
         return None
-    return TimeRule(path=block.path, format=block.format, zone=block.zone)
+    return TimeRule(path=block.path, format=block.format, zone=block.zone, age_ns_max=int(block.age_s_max * SECOND_NS))
 
 
 def opcua_plans(found: Iterable[Point], connections: Mapping[str, Connection]) -> tuple[OpcuaPlan, ...]:

@@ -90,15 +90,18 @@ class SignalPlan(Struct, frozen=True, kw_only=True):
     calibration: CalibrationEntry | None = None
     calibration_required: bool = False
     skew_ns_max: int = 5_000_000_000
-    age_ns_max: int = 3_600_000_000_000
 
 
 class TimeRule(Struct, frozen=True, kw_only=True):
-    """Where a message carries its time: a JMESPath, a format of `profiles.md`, a zone if the text has none."""
+    """Where a message carries its time: a JMESPath, a format of `profiles.md`, a zone if the text has none.
+
+    ``age_ns_max``: an older time says that the value waited in the device.
+    """
 
     path: str | None
     format: str
     zone: str | None = None
+    age_ns_max: int = 3_600_000_000_000
 
 
 class MqttField(Struct, frozen=True, kw_only=True):

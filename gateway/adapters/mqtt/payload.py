@@ -27,11 +27,14 @@ from gateway.adapters.mqtt.route import Field, Route, TimePath
 from gateway.adapters.mqtt.times import CLAMPED, NO_TIME, SourceTime
 from gateway.domain.repeat import value_key
 from gateway.domain.sample import ABSENT, Payload, Provenance, Raw, Sample
+from gateway.domain.source_clock import YEAR_2020_NS
 
 SAMPLES_MAX: Final = 10_000
 STRING_BYTES_MAX: Final = 4096
 _COUNTER_DIGITS_MAX: Final = 18
 _CODE_DIGITS_MAX: Final = 9
+
+DEVICE_BUFFER: Final = "device_buffer"
 
 _TRUE: Final = Raw("bool", True)
 _FALSE: Final = Raw("bool", False)
@@ -153,7 +156,12 @@ def _time_of(time: TimePath | None, record: Any, receipt: Receipt) -> SourceTime
     if time is None:
         return NO_TIME
     found = time.get(record)
-    return NO_TIME if found is MISSING else time.read(found, receipt.received_ns)
+    if found is MISSING:
+        return NO_TIME
+    stamp = time.read(found, receipt.received_ns)
+    if stamp.ns is not None and YEAR_2020_NS <= stamp.ns < receipt.received_ns - time.age_ns_max:
+        return stamp._replace(buffered=True)  # before 2020 a clock was never set and tells no age
+    return stamp
 
 
 def _sequence(route: Route, record: Any, sequences: list[int]) -> str:
@@ -195,10 +203,12 @@ def _sample(
             flags = (*flags, "string_cut")
     if stamp.clamped:
         flags = (CLAMPED, *flags)
+    buffered = stamp.buffered and receipt.provenance is Provenance.LIVE
     return Sample(
         address=field.address,
         raw=raw,
-        provenance=receipt.provenance,
+        provenance=Provenance.HISTORICAL if buffered else receipt.provenance,
+        came_from=DEVICE_BUFFER if buffered else None,
         flags=flags,
         reasons=reasons,
         source_ns=stamp.ns,

@@ -19,10 +19,11 @@ Codec: TypeAlias = Callable[[bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class TimePath:
-    """Where in a record a time stands, and how it is read."""
+    """Where in a record a time stands, how it is read, and how old it may be before it tells of a device's buffer."""
 
     get: Getter
     read: TimeReader
+    age_ns_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def compile_route(route: MqttRoute, codecs: Mapping[str, Codec]) -> Route:
 def _time(rule: TimeRule | None) -> TimePath | None:
     if rule is None or rule.path is None or rule.format == "none":
         return None
-    return TimePath(compile_path(rule.path), compile_time(rule))
+    return TimePath(compile_path(rule.path), compile_time(rule), rule.age_ns_max)
 
 
 def _field(field: MqttField, *, plain: bool) -> Field:

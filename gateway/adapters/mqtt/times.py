@@ -36,11 +36,15 @@ _LEAP_SECOND: Final = 60
 
 
 class SourceTime(NamedTuple):
-    """``ns`` since 1970 or None, a reason code of the transport or "", and whether second 60 was clamped."""
+    """``ns`` since 1970 or None, a reason code of the transport or "", and whether second 60 was clamped.
+
+    ``buffered``: so old that the value must have waited in the device.
+    """
 
     ns: int | None
     reason: str = ""
     clamped: bool = False
+    buffered: bool = False
 
 
 NO_TIME: Final = SourceTime(None)

@@ -192,6 +192,23 @@ def test_reason_and_flag_of_the_time_stand_with_the_sample() -> None:
     assert (none.source_ns, none.reasons) == (None, ())
 
 
+def test_di_07_a_value_older_than_its_route_allows_waited_in_the_device():
+    hour_s = 3_600
+    now_s = RECEIPT.received_ns // 10**9
+    made = route(time=TimeRule(path="at", format="epoch_s"))
+    told = {
+        now_s - hour_s + 1: ("live", None),
+        now_s - hour_s - 1: ("historical", "device_buffer"),
+        946_684_800: ("live", None),  # 2000-01-01: a clock that was never set tells no age
+    }
+    for at, expected in told.items():
+        (one,) = samples(b'{"t":1,"at":%d}' % at, made)
+        assert (one.provenance.value, one.came_from) == expected
+        assert one.source_ns == at * 10**9
+    patient = route(time=TimeRule(path="at", format="epoch_s", age_ns_max=2 * hour_s * 10**9))
+    assert samples(b'{"t":1,"at":%d}' % (now_s - hour_s - 1), patient)[0].provenance.value == "live"
+
+
 @pytest.mark.parametrize(
     ("content", "status", "native"),
     [
