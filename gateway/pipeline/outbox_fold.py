@@ -169,7 +169,9 @@ class OutboxFold:
             shipment.state, shipment.due_ns = DeliveryState.DEAD, None
             shipment.cause = record.cause if isinstance(record.cause, str) else ""
         elif record.event == "replay":
-            if TABLE[state][DeliveryEvent.REPLAY] is Verdict.ATTEMPT:
+            if shipment.prepared_index < 0:
+                shipment.state = None  # its body could not be made then: it is made again
+            elif TABLE[state][DeliveryEvent.REPLAY] is Verdict.ATTEMPT:
                 shipment.due_ns, shipment.delay_ns = record.at_ns, 0
         elif record.event == "receipt" and isinstance(record.external_id, str):
             shipment.state = next_delivery_state(state, DeliveryEvent.RECEIPT)

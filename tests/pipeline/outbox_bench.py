@@ -7,6 +7,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Self
 
+from gateway.errors import Refused
 from gateway.ledger.records import Delivery, Deviation, ObjectRef
 from gateway.pipeline.event_body import EventBody
 from gateway.pipeline.outbox import Outbox, Sink
@@ -29,9 +30,12 @@ class PlainMaker:
 
     def __init__(self) -> None:
         self.made: list[str] = []
+        self.refusal: Refused | None = None
 
     async def make(self, index: int, record: Deviation, sink: str, commit: Committed) -> EventBody:
         assert commit.first == index
+        if self.refusal is not None:
+            raise self.refusal
         self.made.append(f"{record.deviation}:{record.revision}")
         data = {"deviation_id": record.deviation, "index": index}
         body = {"sequence": str(record.revision), "data": data, "type": f"gxp.gateway.deviation.{record.event}.v1"}

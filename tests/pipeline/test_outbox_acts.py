@@ -77,6 +77,20 @@ async def test_a_waiting_event_is_tried_now() -> None:
         assert len(bench.main.requests) == tried + 1
 
 
+async def test_hook_05_a_body_that_cannot_be_made_is_a_dead_letter_and_a_replay_makes_it_anew() -> None:
+    async with Bench() as bench:
+        bench.maker.refusal = Refused("body 20,001 bytes exceeds 20,000 after shortening", code="HOOK-05")
+        bench.raise_deviation(revision=1)
+        await bench.time.run(1)
+        assert [(r.cause, r.reason) for r in bench.delivered("dead")] == [("HOOK-05", bench.maker.refusal.text)]
+        bench.maker.refusal = None
+        await bench.restart()
+        assert bench.state() == "dead"
+        bench.journal.append([replay(bench.outbox.fold, "main", FIRST, bench.stamp(), *WHO)])
+        await bench.time.run(1)
+        assert bench.state() == "confirmed"
+
+
 def test_an_event_that_does_not_exist_is_said() -> None:
     from gateway.pipeline.outbox_fold import OutboxFold
 

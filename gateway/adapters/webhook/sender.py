@@ -99,7 +99,9 @@ class WebhookSender:
         approval: bool = True,
         connect_s: float = CONNECT_S,
         total_s: float = TOTAL_S,
+        get_headers: dict[str, str] | None = None,
     ) -> None:
+        self._get_headers = get_headers or {}
         self._url = rule.check_url(url, approval=approval)
         self._clock = clock
         self._tls = make_tls() if tls is None else tls
@@ -129,27 +131,31 @@ class WebhookSender:
 
     async def post(self, request: WebRequest) -> WebAnswer:
         """Send once, at most 20 s in all; answer bodies are cut at 4 kB. Never raises for the world."""
+        url = URL(request.url)
+        assert url == self._url, "a sender serves the URL of its sink only"
+        return await self._ask("POST", url, request.body, request.headers)
+
+    async def get(self, url: str) -> WebAnswer:
+        """Ask once with the headers given at the start; same bounds. The origin is that of the sender's URL."""
+        asked = URL(url)
+        assert asked.origin() == self._url.origin(), "a sender serves the origin of its sink only"
+        return await self._ask("GET", asked, None, self._get_headers)
+
+    async def _ask(self, method: str, url: URL, body: bytes | None, headers: dict[str, str]) -> WebAnswer:
         began = self._clock.now().monotonic_ns
         try:
-            answer = await self._send(request)
+            answer = await self._send(method, url, body, headers)
         except Refused as refused:
             return WebAnswer(status=None, cause=str(refused), duration_ms=self._since(began))
         except FOREIGN as error:
             return WebAnswer(status=None, cause=_describe(error), duration_ms=self._since(began))
         return msgspec.structs.replace(answer, duration_ms=self._since(began))
 
-    async def _send(self, request: WebRequest) -> WebAnswer:
+    async def _send(self, method: str, url: URL, body: bytes | None, headers: dict[str, str]) -> WebAnswer:
         assert self._session is not None, "the sender is used inside `async with`"
-        url = URL(request.url)
-        assert url == self._url, "a sender serves the URL of its sink only"
         if _is_literal(url.host or ""):
             self._resolver.check(url.host or "", url.host or "")
-        async with self._session.post(
-            url,
-            data=request.body,
-            headers=request.headers,
-            allow_redirects=False,
-        ) as response:
+        async with self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
             assert isinstance(response, _Response)
             return WebAnswer(
                 status=response.status,

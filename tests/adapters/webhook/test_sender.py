@@ -86,6 +86,19 @@ async def test_qm_02_redirects_are_recorded_and_not_followed() -> None:
     assert answer.address == "127.0.0.1"
 
 
+async def test_qm_06_a_poll_asks_the_origin_of_its_sink_only_with_its_own_headers() -> None:
+    async with _server(_reply(b'{"record_id":"QE-1"}')) as (port, heads):
+        base = f"http://127.0.0.1:{port}"
+        headers = {"authorization": "Bearer t"}
+        async with WebhookSender(f"{base}/q", LOOPBACK, OsClock(), approval=False, get_headers=headers) as sender:
+            answer = await sender.get(f"{base}/q?id=DEV-gw01-000042")
+            with pytest.raises(AssertionError, match="origin"):
+                await sender.get("http://127.0.0.1:1/q")
+    assert answer.body == b'{"record_id":"QE-1"}'
+    assert heads[0].startswith(b"GET /q?id=DEV-gw01-000042 HTTP/1.1")
+    assert b"bearer t" in heads[0].lower()
+
+
 async def test_answers_are_cut_at_4_kb_and_never_decompressed() -> None:
     packed = gzip.compress(b"A" * 1_000_000)
     answer, heads = await _post(_reply(packed, b"Content-Encoding: gzip\r\n"))
