@@ -40,7 +40,7 @@ def shortest_single(value: float) -> float:
         return value
     packed = _SINGLE.pack(value)
     first = _SINGLE_DIGITS_SURE if abs(value) >= _SINGLE_NORMAL_MIN else 1
-    for digits in range(first, _SINGLE_DIGITS_MAX + 1):
+    for digits in range(first, _SINGLE_DIGITS_MAX):
         near = float(f"{value:.{digits}g}")
         if _SINGLE.pack(near) == packed:
             return near
@@ -48,7 +48,7 @@ def shortest_single(value: float) -> float:
             above = _next_up(value, digits)
             if _SINGLE.pack(above) == packed:
                 return above
-    raise AssertionError("nine digits name every binary32")
+    return float(f"{value:.{_SINGLE_DIGITS_MAX}g}")
 
 
 def _next_up(value: float, digits: int) -> float:

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from gateway.domain.calibration import compile_calibration_flags, due_end_ns
-from gateway.domain.decimals import INTEGER_MAX, exact, round_once, same_text
-from gateway.domain.mapping import compile_map, is_numeric_map
+from gateway.domain.decimals import INTEGER_MAX, exact, same_text
+from gateway.domain.mapping import compile_rounded, is_numeric_map
 from gateway.domain.plan import SignalPlan
 from gateway.domain.quality import (
     BAD,
@@ -67,10 +67,10 @@ class Decoder(Protocol):
 
 
 class _Found(Struct, frozen=True):
-    """A value on its way: ``number`` is its exact form where it is one, ``literal`` that it is still the wire's."""
+    """A value on its way: ``number`` is set where ranges and rate apply, ``literal`` that it is still the wire's."""
 
     value: Value
-    number: Fraction | None = None
+    number: float | None = None
     reason: str | None = None
     literal: bool = True
 
@@ -239,69 +239,91 @@ def _compile_choice(enum: dict[str, str] | None) -> Callable[[Any, Raw], _Found]
 def _compile_number(plan: SignalPlan) -> Callable[[Any, Raw], _Found]:
     """Sentinels, mask, shift, enum and the exact numeric map of a number."""
     declared, mask, shift, enum = plan.type, plan.mask, plan.shift, plan.enum
-    sentinels = frozenset(Fraction(sentinel) for sentinel in plan.sentinels)
-    apply = compile_map(plan) if is_numeric_map(plan) else None
+    is_sentinel = _compile_sentinels(plan)
+    apply = compile_rounded(plan) if is_numeric_map(plan) else None
     masked = mask is not None or shift != 0
 
     def convert(value: Any, raw: Raw) -> _Found:
         if value - value != 0:  # inf, nan; a JSON number beyond every double
-            return _Found(None, reason="not_a_number")
-        number = exact_wire(declared, value, str(raw.value))
-        if number in sentinels:
-            return _Found(None, reason="sentinel")
+            return _Found(None, None, "not_a_number")
+        if is_sentinel(value, raw):
+            return _Found(None, None, "sentinel")
         if masked:
             value = (value if mask is None else value & mask) >> shift
-            number = Fraction(value)
         if enum is not None:
             state = enum.get(str(value))
-            return _Found(None, reason="enum") if state is None else _Found(state, literal=False)
+            return _Found(None, None, "enum") if state is None else _Found(state, literal=False)
         if apply is None:
-            return _unchanged(value, number, raw, literal=not masked)
-        mapped, covered = apply(number)
-        rounded = round_once(mapped) + 0.0  # no negative zero
+            return _unchanged(value, raw, literal=not masked)
+        rounded, covered = apply(Decimal(value) if masked else exact_wire(declared, value, str(raw.value)))
+        rounded += 0.0  # no negative zero
         if rounded - rounded != 0:
-            return _Found(None, reason="not_a_number")
-        return _Found(rounded, exact(rounded), None if covered else "correction", literal=False)
+            return _Found(None, None, "not_a_number")
+        return _Found(rounded, rounded, None if covered else "correction", literal=False)
 
     return convert
 
 
-def _unchanged(value: Any, number: Fraction, raw: Raw, *, literal: bool) -> _Found:
+def _compile_sentinels(plan: SignalPlan) -> Callable[[Any, Raw], bool]:
+    """Return the test for wire values that mean a fault; doubles sort out all but the near ones."""
+    declared = plan.type
+    near = frozenset(float(sentinel) for sentinel in plan.sentinels)
+    exactly = frozenset(plan.sentinels)
+
+    def is_sentinel(value: Any, raw: Raw) -> bool:
+        return value in near and exact_wire(declared, value, str(raw.value)) in exactly
+
+    return is_sentinel if near else lambda _value, _raw: False
+
+
+def _unchanged(value: Any, raw: Raw, *, literal: bool) -> _Found:
     """Write a number that no rule changed: no negative zero, integers beyond 2**53-1 as text, typed digits kept as raw."""
     if isinstance(value, int):
         if not -INTEGER_MAX <= value <= INTEGER_MAX:
-            return _Found(str(value), number, literal=False)
-        return _Found(value, number, literal=literal and str(value) == raw.value)
+            return _Found(str(value), value, literal=False)
+        return _Found(value, value, literal=literal and str(value) == raw.value)
     if value == 0.0:
         positive = (raw.type == "num" and raw.value == "0.0") or (raw.type != "num" and not str(raw.value).strip("0"))
-        return _Found(0.0, number, literal=literal and positive)
+        return _Found(0.0, 0.0, literal=literal and positive)
     if raw.type == "num":
-        return _Found(value, number, literal=literal and same_text(value, str(raw.value)))
-    return _Found(value, number, literal=literal)
+        return _Found(value, value, literal=literal and same_text(value, str(raw.value)))
+    return _Found(value, value, literal=literal)
 
 
-def _compile_ranges(plan: SignalPlan) -> Callable[[Fraction], tuple[Quality, tuple[str, ...]]]:
+def _compile_ranges(plan: SignalPlan) -> Callable[[float], tuple[Quality, tuple[str, ...]]]:
     """Instrument range: outside is bad, value kept. Plausible range: outside is uncertain. Recorded unit, ends inside."""
-    instrument, plausible = _pair(plan.instrument_range), _pair(plan.plausible_range)
+    in_instrument, in_plausible = _within(plan.instrument_range), _within(plan.plausible_range)
 
-    def judge(number: Fraction) -> tuple[Quality, tuple[str, ...]]:
-        if instrument is not None and not instrument[0] <= number <= instrument[1]:
+    def judge(number: float) -> tuple[Quality, tuple[str, ...]]:
+        if not in_instrument(number):
             return BAD, ("instrument_range",)
-        if plausible is not None and not plausible[0] <= number <= plausible[1]:
-            return UNCERTAIN, ("plausible_range",)
-        return GOOD, ()
+        return (GOOD, ()) if in_plausible(number) else (UNCERTAIN, ("plausible_range",))
 
     return judge
 
 
-def _pair(ends: tuple[Decimal, Decimal] | None) -> tuple[Fraction, Fraction] | None:
-    return None if ends is None else (Fraction(ends[0]), Fraction(ends[1]))
+def _within(ends: tuple[Decimal, Decimal] | None) -> Callable[[float], bool]:
+    """Return the test for a closed range of decimals.
+
+    Two decimals whose doubles differ stand in the order of their doubles, so that digits matter only at an end itself.
+    """
+    if ends is None:
+        return lambda _number: True
+    low, high = Fraction(ends[0]), Fraction(ends[1])
+    low_near, high_near = float(ends[0]), float(ends[1])
+
+    def within(number: float) -> bool:
+        if low_near < number < high_near:
+            return True
+        return low_near <= number <= high_near and low <= exact(number) <= high
+
+    return within
 
 
-def _too_fast(number: Fraction, sample: Sample, previous: Previous, rate: Fraction) -> bool:
+def _too_fast(number: float, sample: Sample, previous: Previous, rate: Fraction) -> bool:
     """Judge by source times where both samples have one, else by ours."""
     if sample.source_ns is not None and previous.source_ns is not None:
         elapsed = sample.source_ns - previous.source_ns
     else:
         elapsed = sample.received_ns - previous.received_ns
-    return changes_too_fast(previous.value, number, elapsed, rate)
+    return changes_too_fast(previous.value, exact(number), elapsed, rate)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact
 from fractions import Fraction
 
+from gateway.domain.decimals import DIGITS, round_once
 from gateway.domain.plan import Conversion, Correction, SignalPlan
 
 Map = Callable[[Fraction], tuple[Fraction, bool]]
 """Exact value in, (exact value, whether the correction covers it) out."""
+
+
+_EXACT = Context(prec=200, Emin=-999_999, Emax=999_999, traps=[Inexact])
+_ONCE = Context(prec=DIGITS, rounding=ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, traps=[])
 
 
 def linear(plan: SignalPlan) -> tuple[Fraction, Fraction]:
@@ -43,6 +48,33 @@ def compile_map(plan: SignalPlan) -> Map:
         return lambda wire: (wire * factor + shift, True)
     corrected = compile_table(correction.table)
     return lambda wire: corrected(wire * factor + offset)
+
+
+def compile_rounded(plan: SignalPlan) -> Callable[[Decimal], tuple[float, bool]]:
+    """Return the whole map with its one rounding: wire value in, (recorded value, covered by the correction) out.
+
+    Lines are one exact multiply-add over a common denominator and one division; tables go by fractions. Same digits.
+    """
+    whole = compile_map(plan)
+    correction = correction_of(plan)
+    factor, offset = linear(plan)
+    if correction is not None:
+        offset += Fraction(correction.offset or 0)
+    denominator = factor.denominator * offset.denominator
+    times, plus = Decimal(factor.numerator * offset.denominator), Decimal(offset.numerator * factor.denominator)
+    divisor = Decimal(denominator)
+    has_table = correction is not None and bool(correction.table)
+
+    def rounded(wire: Decimal) -> tuple[float, bool]:
+        if not has_table:
+            try:
+                return float(_ONCE.divide(_EXACT.fma(wire, times, plus), divisor)), True
+            except Inexact:  # a power of ten far from all others: fractions have no bound
+                pass
+        exact, covered = whole(Fraction(wire))
+        return round_once(exact), covered
+
+    return rounded
 
 
 def compile_table(table: tuple[tuple[Decimal, Decimal], ...]) -> Map:

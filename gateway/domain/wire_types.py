@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from fractions import Fraction
-from math import isfinite
+from decimal import Decimal
 from typing import Any
 
-from gateway.domain.decimals import double_of_bits, exact, single_of_bits
+from gateway.domain.decimals import double_of_bits, single_of_bits
 
 WIRE_TYPES: dict[str | None, str] = {
     None: "json",
@@ -73,12 +72,12 @@ def reader(declared: str | None) -> Read:
     return _READERS.get(declared, int)
 
 
-def exact_wire(declared: str | None, read: float, text: str) -> Fraction:
+def exact_wire(declared: str | None, read: float, text: str) -> Decimal:
     """Return the number on the wire exactly; ``read`` is what `reader` made of ``text`` and is finite."""
     if declared == "number":
         # a number too small for a double is zero: its power of ten is never written out
-        return Fraction(text) if read and isfinite(read) else Fraction(0)
-    return exact(read)
+        return Decimal(text) if read else Decimal(0)
+    return Decimal(repr(read))
 
 
 def enum_key(value: Any) -> str:

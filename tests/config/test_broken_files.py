@@ -164,7 +164,15 @@ ONE_CHANGE = [
         154,
         "a list is not 2..50 rising [reading, true] pairs",
     ),
-    (LIMITS, "revision: '7'", "revision: 7", "SCH-03", 5, 41, "7 is not a text of 1..1000 characters"),
+    (
+        LIMITS,
+        "revision: '7'",
+        "revision: 7",
+        "SCH-03",
+        5,
+        41,
+        "7 is not a text of 1..1000 characters: put it in quotes",
+    ),
     (LIMITS, "version: 4", "version: 0", "SCH-03", 3, 10, "0 is not a whole number 1..999999"),
     (LIMITS, "alert: 36.5", "alert: '36.5'", "SCH-03", 12, 18, "'36.5' is not a number"),
     (LIMITS, "alert: 36.5", "alert: NO", "SCH-03", 12, 18, "'NO' is not a number"),
@@ -244,6 +252,70 @@ ONE_CHANGE = [
         11,
         1,
         "missing key 'certificate': a page beyond loopback needs TLS",
+    ),
+    (
+        GATEWAY,
+        "accounts: {",
+        "accounts: {totp_roles: [approver], ",
+        "SCH-03",
+        18,
+        24,
+        "a list is not a list with approver and administrator in it",
+    ),
+    (
+        GATEWAY,
+        "server_certificate: trust/line1.der",
+        "keepalive_s: 1, mode: None, server_certificate: trust/line1.der",
+        "SEC-03",
+        9,
+        104,
+        "None is refused (with approval off: on loopback)",
+    ),
+    (
+        REACTOR,
+        "history: raw",
+        "history: raw, publishing_ms: 5001",
+        "SCH-03",
+        7,
+        75,
+        "5001 is not a whole number 50..5000",
+    ),
+    (LIMITS, "hysteresis: 0.1", "evaluate: open\n    hysteresis: 0.1", "LIM-20", 7, 3, "temp: open needs open_max_s"),
+    (
+        LIMITS,
+        "hysteresis: 0.1",
+        "evaluate: mean\n    window_s: 60\n    hysteresis: 0.1",
+        "SCH-03",
+        14,
+        15,
+        "'mean' is not each: not judged by this version",
+    ),
+    (
+        LIMITS,
+        "hysteresis: 0.1",
+        "evaluate: n_of_m\n    n: 4\n    m: 3\n    max_age_s: 60\n    hysteresis: 0.1",
+        "LIM-24",
+        15,
+        8,
+        "n 4 must be 1..m, m 1..64",
+    ),
+    (
+        LIMITS,
+        "high: {alert: 37.5, action: 37.8}\n",
+        "high: {alert: 37.5, critical: 37.9}\n    off_delay_s: 3601\n",
+        "SCH-03",
+        14,
+        18,
+        "3601 is not a whole number 0..3600",
+    ),
+    (
+        LIMITS,
+        "action: 37.8}\n    hysteresis: 0.1\n    on_delay_s: 60",
+        "critical: 37.9}\n    on_delay_s: 61",
+        "LIM-22",
+        14,
+        17,
+        "critical on_delay_s 61 exceeds 60",
     ),
     # references
     (
@@ -695,3 +767,45 @@ def test_ac_a_secret_typed_in_the_open_is_shown_to_nobody(old, new):
     texts = [format_finding(found, loaded.source(found)) for found in loaded.findings]
     assert loaded.errors
     assert "hunter2" not in "\n".join(texts)
+
+
+def test_a_server_must_publish_within_its_keep_alive():
+    loaded = changed(
+        {
+            GATEWAY: ("server_certificate: trust/line1.der", "keepalive_s: 1, server_certificate: trust/line1.der"),
+            REACTOR: ("history: raw", "history: raw, publishing_ms: 1001"),
+        }
+    )
+    assert [one[4] for one in seen(loaded)] == ["1001 is not at most keepalive_s of its connection, 1 s"]
+
+
+def test_mkt_is_refused_for_frozen_storage_and_flatline_for_reports_on_change():
+    frozen = changed(
+        {
+            LIMITS: (
+                "    low: {alert: 36.5, action: 36.2}\n    high: {alert: 37.5, action: 37.8}\n",
+                "    evaluate: mkt\n    window_h: 24\n    high: {action: -15.0}\n",
+            )
+        }
+    )
+    assert "mkt is not defined for frozen storage (high -15.0 Cel)" in [one[4] for one in seen(frozen)]
+    files = example()
+    files[EDGE] = files[EDGE].replace(b"relevance: cpp}", b"relevance: cpp, record: on_change, reason: slow link}")
+    files[LIMITS] = (
+        files[LIMITS]
+        .replace(b"[BR-201-CTL/temp]", b"[EDGE-7/speed]")
+        .replace(b"unit: Cel ", b"unit: '{rev}/min' ")
+        .replace(b"hysteresis", b"evaluate: flatline\n    epsilon: 1\n    hysteresis")
+    )
+    messages = {found.id: found.message for found in understand(files).findings}
+    assert messages["LIM-27"] == "flatline on EDGE-7/speed: source reports on change, the rule would fire by design"
+
+
+def test_a_baseline_that_hangs_on_its_last_value_is_named():
+    block = """baselines:
+  temp: {signal: BR-201-CTL/temp, period: [a, b], mu: 37, phi: 0.4, sigma: 0.1, n: 200, hash: HASH}
+rules:""".replace("HASH", "a" * 64)
+    loaded = changed((LIMITS, "rules:", block))
+    assert [(found.severity, found.message) for found in loaded.findings if found.id == "LIM-26"] == [
+        ("warning", "baseline of BR-201-CTL/temp has phi 0.4: use residuals")
+    ]

@@ -140,6 +140,14 @@ def test_check_command_asks_the_machine(tmp_path):
     assert found.exit_code == 78
 
 
+async def test_a_question_that_blocks_is_asked_in_a_thread():
+    import threading
+
+    check = MachineCheck("disk-sync", "here", lambda: Answer("ok", threading.current_thread().name))
+    (found,) = await run_checks([check], seconds_each=60)
+    assert found.detail != threading.main_thread().name
+
+
 async def test_checks_run_beside_each_other_and_each_has_its_bound():
     async def slow():
         await asyncio.sleep(5)
@@ -161,7 +169,13 @@ async def test_checks_run_beside_each_other_and_each_has_its_bound():
         async def ask(self):
             raise ConnectionRefusedError(111, "Connection refused")
 
-    good = MachineCheck("disk-sync", "here", lambda: Answer("ok", "fine"))
+    class Good:
+        id, target = "disk-sync", "here"
+
+        async def ask(self):
+            return Answer("ok", "fine")
+
+    good = Good()
     found = await run_checks([Slow(), good, Refused(), Lost()], seconds_each=0.05)
     assert [(one.id, one.state, one.detail) for one in found] == [
         ("tsa", "failed", "no answer in 0.05 s"),

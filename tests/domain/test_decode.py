@@ -362,3 +362,26 @@ def test_di_12_a_result_beyond_every_double_is_not_a_number():
     signal = plan(type="number", scale=Fraction(10**10))
     assert decode(signal, sample(num("1e308"))).reasons == ("not_a_number",)
     assert decode(signal, sample(num("1e-400"))).value == 0.0
+
+
+def test_di_12_powers_of_ten_far_apart_are_still_exact():
+    signal = plan(type="number", conversion=conversion("Cel", "K"))
+    assert decode(signal, sample(num("1e-300"))).value == 273.15
+    assert decode(plan(type="number", scale=Fraction(3)), sample(num("1e-300"))).value == 3e-300
+
+
+ENDS = st.decimals(-100, 100, places=3)
+
+
+@given(st.one_of(st.floats(-100, 100), st.floats(-100, 100, width=32), ENDS.map(float)), ENDS, ENDS)
+def test_di_12_ranges_compare_digits_not_binary_expansions(value, one, other):
+    low, high = sorted((one, other))
+    found = decode(plan(plausible_range=(low, high)), sample(f64(value)))
+    inside = Fraction(low) <= Fraction(repr(value)) <= Fraction(high)
+    assert found.reasons == (() if inside else ("plausible_range",))
+
+
+@given(ENDS)
+def test_al_float32_at_its_typed_limit_does_not_break_it(limit):
+    signal = plan(type="float", instrument_range=(limit - 1, limit))
+    assert decode(signal, sample(f32(float(limit)))).reasons == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway.config.models.types import (
     FilePath,
@@ -21,6 +21,7 @@ from gateway.config.models.types import (
     need,
     number,
     pattern,
+    refuse,
     whole,
 )
 
@@ -124,6 +125,13 @@ class Accounts(Model):
     """Mail of QA; optional with approval off."""
     oidc: Oidc | None = None
     """Company identity provider."""
+
+    @field_validator("totp_roles")
+    @classmethod
+    def _only_more(cls, value: list[str]) -> list[str]:
+        if not {"approver", "administrator"} <= set(value):
+            raise refuse(value, "a list with approver and administrator in it")
+        return value
 
 
 class Signing(Model):

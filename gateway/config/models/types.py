@@ -33,6 +33,12 @@ def shown(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
+def _quoted(value: Any, expected: str) -> str:
+    """Return the words for a text, with the way out where a number was typed."""
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return f"{expected}: put it in quotes" if is_number else expected
+
+
 def refuse(value: Any, expected: str) -> PydanticCustomError:
     """Return the error of a value that is not what its key takes (SCH-03)."""
     return PydanticCustomError("SCH-03", "{value} is not {expected}", {"value": shown(value), "expected": expected})
@@ -101,7 +107,7 @@ def pattern(regex: str, expected: str) -> Check:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or compiled.fullmatch(value) is None:
-            raise refuse(value, expected)
+            raise refuse(value, _quoted(value, expected))
         return value
 
     return Check(expected, {"type": "string", "pattern": f"^(?:{regex})$"}, check)
@@ -113,7 +119,7 @@ def length(low: int, high: int) -> Check:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or not low <= len(value) <= high or (low and not value.strip()):
-            raise refuse(value, expected)
+            raise refuse(value, _quoted(value, expected))
         return value
 
     return Check(expected, {"type": "string", "minLength": low, "maxLength": high}, check)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gateway.config.findings import finding
+from gateway.config.models.connections import Connection
 from gateway.config.models.limits import RuleBlock
 from gateway.config.nearest import did_you_mean, nearest
 from gateway.config.points import Point
-from gateway.config.project import CLIENTS, GATEWAY, PLANT, LimitsAt, Project
+from gateway.config.project import CLIENTS, GATEWAY, PLANT, LimitsAt, ProfileAt, Project
 from gateway.config.rules.parameters import check_parameters
 from gateway.config.yaml_file import Path, YamlFile, dotted
 
@@ -168,6 +169,17 @@ def _profile(project: Project, file: YamlFile, device: str, *, has_connection: b
         if connection.kind not in {needed, "replay"}:
             message = f"profile needs {needed}, connection '{entry.connection}' is {connection.kind}"
             project.add(finding("REF-05", file.place((*path, "connection")), dotted((*path, "connection")), message))
+        _publishing(project, profile, connection)
+
+
+def _publishing(project: Project, profile: ProfileAt, connection: Connection) -> None:
+    """A server that publishes slower than its keep-alive looks dead between two messages."""
+    binding = profile.model.opcua
+    if binding is None or connection.opcua is None or binding.publishing_ms <= connection.opcua.keepalive_s * 1000:
+        return
+    path: Path = ("opcua", "publishing_ms")
+    message = f"{binding.publishing_ms} is not at most keepalive_s of its connection, {connection.opcua.keepalive_s} s"
+    project.add(finding("SCH-03", profile.file.place(path), dotted(path), message))
 
 
 def _read_twice(project: Project, found: list[Point]) -> None:
