@@ -61,7 +61,7 @@ class MessageIntake:
         self.bound = QuarantineBound()
         self.fresh: set[bytes] = set()
         self.retain_is_old = False
-        self.stale: list[str] = []
+        self.stale: set[str] = set()
         self.counts = counts
         self.incarnation = resume.incarnation
         self.epoch = resume.epoch
@@ -165,7 +165,7 @@ class MessageIntake:
             return self._quarantine(arrival, topic, Quarantined("not_utf8", "topic"))
         watched = any(topic_matches_sub(watch, topic) for watch in self._watch)
         if not watched:
-            self.stale.append(topic)
+            self.stale.add(topic)
         if arrival.topic not in self._unknown_seen and len(self._unknown_seen) >= TOPICS_SEEN_MAX:
             self.counts["topics_unseen"] += 1
             return ()

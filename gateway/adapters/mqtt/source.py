@@ -202,12 +202,11 @@ class MqttSource:
             await self._offer_all(inlet, connection)
             await self._hear_answers(inlet, connection, greeting)
             connection.relieve()
+            while self._messages.stale and connection.lost is None:
+                connection.unsubscribe(self._messages.stale.pop())
             if arrivals or connection.lost is not None:
                 continue
             await self._tell_stop(inlet)
-            for topic in self._messages.stale:
-                connection.unsubscribe(topic)
-            self._messages.stale.clear()
             now = self._clock.now().monotonic_ns
             if self._refused and now - again >= REFUSED_AGAIN_S * _SECOND:
                 again = now
