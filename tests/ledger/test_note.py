@@ -7,6 +7,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 
 from gateway.errors import EvidenceRefused
 from gateway.ledger.checkpoint import Checkpoint, check_origin, format_checkpoint, parse_checkpoint
-from gateway.ledger.cosignature import parse_cosignature
+from gateway.ledger.cosignature import parse_cosignature, subtree_message
 from gateway.ledger.crypto import cosigner, ed25519_public, sealer, verify_line
 from gateway.ledger.note import (
     COSIGNATURE,
+    COSIGNATURE_ML_DSA_44,
     ECDSA_P256,
     ED25519,
     Line,
@@ -220,6 +222,24 @@ def test_us_01_publish_key_of_type_02_verifies_der_signatures_only():
     for foreign_key in (ec.derive_private_key(7, ec.SECP384R1()), ed448.Ed448PrivateKey.generate()):
         der = foreign_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         assert not verify_line(VerifyKey(ORIGIN, ECDSA_P256, der), TEXT, signature)
+
+
+def test_us_01_cosignature_of_type_06_names_witness_and_log():
+    private = MLDSA44PrivateKey.from_seed_bytes(bytes(32))
+    key = VerifyKey("witness.example/pq", COSIGNATURE_ML_DSA_44, private.public_key().public_bytes_raw())
+    assert parse_vkey(format_vkey(key)) == key
+    message = subtree_message(key.name, 7, parse_checkpoint(TEXT))
+    assert message[:31] == b"subtree/v1\n\0\x12witness.example/pq"
+    assert message[31:39] == (7).to_bytes(8, "big")
+    assert message[-40:-32] == (18).to_bytes(8, "big")
+    signature = (7).to_bytes(8, "big") + private.sign(message)
+    assert verify_line(key, TEXT, signature)
+    assert not verify_line(key, TEXT, (8).to_bytes(8, "big") + signature[8:])
+    assert not verify_line(key, TEXT.replace(b"18", b"19"), signature)
+    assert not verify_line(key, b"no checkpoint\n", signature)
+    assert not verify_line(key, TEXT, signature[:-1])
+    assert not verify_line(key._replace(name="w" * 256), TEXT, signature)
+    assert not verify_line(key._replace(key=b"short"), TEXT, signature)
 
 
 def test_keys_of_unknown_type_or_shape_never_hold():

@@ -238,6 +238,14 @@ def test_us_03_the_command_in_this_process(unpacked, tmp_path, monkeypatch, caps
     assert "note: time stamps not checked" in capsys.readouterr().out
 
 
+def test_cosignatures_that_it_cannot_check_are_named():
+    policy = standalone.Policy([], [], [("pq", standalone.Key("pq", 6, b"k"))], [], "pq")
+    verifier = standalone.Verifier(BUNDLE, policy)
+    verifier.run()
+    assert any("type 06 (ML-DSA-44) are not checked here" in note for note in verifier.notes)
+    assert verifier.lines()[-1].startswith("FAILED at size 46")
+
+
 def test_us_03_started_as_a_program(unpacked, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["verify.py", str(unpacked)])
     with pytest.raises(SystemExit) as ended:
