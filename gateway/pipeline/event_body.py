@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,6 +18,9 @@ EXCURSIONS_MAX: Final = 20
 STRUCTURED: Final = "application/cloudevents+json"
 
 _ENCODE: Final = msgspec.json.Encoder().encode
+_PLAIN: Final = "".join(letter for letter in map(chr, range(0x21, 0x7F)) if letter not in '"%')
+"""What stands unescaped in a `ce-*` header (CloudEvents HTTP binding 3.1.3.2)."""
+
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _NS_PER_S: Final = 1_000_000_000
 _NS_PER_MS: Final = 1_000_000
@@ -41,7 +45,7 @@ def format_event(event: Envelope, *, mode: str = "structured", content_type: str
     if mode == "binary":
         content = format_ascii(_ENCODE(event.data))
         attributes = msgspec.structs.asdict(event)
-        headers = {f"ce-{name}": value for name, value in attributes.items() if isinstance(value, str)}
+        headers = {f"ce-{name}": quote(value, _PLAIN) for name, value in attributes.items() if isinstance(value, str)}
         headers["content-type"] = headers.pop("ce-datacontenttype")
     else:
         content = format_ascii(_ENCODE(event))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+FieldValue: TypeAlias = bool | int | float | str | None
+
+_BLANK: Final = r"\ "
 _TAG: Final = str.maketrans(
-    {",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\n", "\t": r"\t", "\r": r"\r"},
+    {",": r"\,", "=": r"\=", " ": _BLANK, "\n": _BLANK, "\t": _BLANK, "\r": _BLANK, "\\": "/"},
 )
+"""A backslash has no escape in a tag and would change what follows it: it is shown as a slash, a control as a blank."""
+
 _TEXT: Final = str.maketrans({'"': r"\"", "\\": r"\\", "\n": r"\\n", "\r": r"\\r"})
 """A line break inside a text would end the line for some servers: it is shown as backslash and letter."""
 
@@ -25,9 +30,8 @@ def format_tags(**tags: str | None) -> str:
 
 
 def escape_tag(value: str) -> str:
-    """Return a tag value with `,`, `=`, blanks and control characters escaped; a last backslash gets a blank after it."""
-    escaped = value.translate(_TAG)
-    return escaped + " " if escaped.endswith("\\") else escaped
+    """Return a tag value with `,`, `=` and blanks escaped."""
+    return value.translate(_TAG)
 
 
 def escape_text(value: str) -> str:
@@ -35,7 +39,7 @@ def escape_text(value: str) -> str:
     return value.translate(_TEXT)
 
 
-def format_fields(**fields: float | str | bool | None) -> str:
+def format_fields(**fields: FieldValue) -> str:
     """Return fields in sorted order; integers as `1i`, texts quoted, None left out."""
     shown: list[str] = []
     for key, value in sorted(fields.items()):

@@ -18,9 +18,7 @@ from tests.fakes.projection import CountedReadings
 
 T0 = 1_700_000_000_000_000_000
 FREEZER = SignalTags("FRZ-01", "R-118", "Cel")
-WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(
-    lambda s: not s.endswith("\\")
-)
+WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(lambda s: "\\" not in s)
 VALUES = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.integers(-(2**53) + 1, 2**53 - 1),
@@ -115,6 +113,11 @@ def test_di_01_same_millisecond_readings_get_a_copy_number() -> None:
     assert [b",copy=" in line for line in lines] == [False, True, True, False]
     assert lines[1].startswith(b"reading,copy=1,equipment=")
     assert lines[2].startswith(b"reading,copy=2,equipment=")
+
+
+def test_a_backslash_or_a_break_in_a_name_breaks_no_line() -> None:
+    (line,) = writer(tags=SignalTags("A\\ B", "R\n1", "\\")).readings(0, [reading()])
+    assert line.startswith(b"reading,equipment=A/\\ B,gateway=gw-01,room=R\\ 1,signal=FRZ-01/temp,unit=/ basis=")
 
 
 def test_the_ledger_is_asked_only_when_time_does_not_advance() -> None:
