@@ -77,7 +77,7 @@ class SinkReport(Struct, frozen=True, kw_only=True):
 
 
 class Outbox:
-    """One run of the outbox: `rebuild` from records, then `run` until the journal ends or the task is cancelled."""
+    """The outbox: `rebuild` from records if an index has them at hand, then `run` until the journal ends or it is cancelled."""
 
     def __init__(
         self,
@@ -134,7 +134,17 @@ class Outbox:
         return {lane for lane, required in lanes.items() if not self.fold.is_confirmed(lane, required)}
 
     async def run(self) -> None:
-        """Follow the journal and serve every sink; ends when the journal does, whatever is in flight then."""
+        """Follow the journal and serve every sink; ends when the journal does, whatever is in flight then.
+
+        Nothing is made or sent before all that was recorded is folded: a deviation may have been delivered long ago. May
+        be started again after a fault of ours.
+        """
+        for busy in self._busy.values():
+            busy.clear()
+        recorded = self._journal.next_index
+        while self._size < recorded:
+            if not await self._step():
+                return
         try:
             async with asyncio.TaskGroup() as tasks:
                 for sink in self._sinks.values():
@@ -146,17 +156,25 @@ class Outbox:
             _log.debug("delivery.ended")
 
     async def _follow(self) -> None:
-        while (commit := await self._journal.follow(self._size)) is not None:
-            touched = False
-            for index, record in enumerate(commit.records, commit.first):
-                if isinstance(record, Deviation | Delivery):
-                    self.fold.take(index, record)
-                    touched = True
-            self._size = commit.first + len(commit.records)
-            self._advanced.set()
-            self._advanced = asyncio.Event()
-            for event in (*self._wake.values(), *self._to_prepare.values()) if touched else ():
-                event.set()
+        while await self._step():
+            pass
+
+    async def _step(self) -> bool:
+        """Fold the next commit; return False at the end of the journal."""
+        commit = await self._journal.follow(self._size)
+        if commit is None:
+            return False
+        touched = False
+        for index, record in enumerate(commit.records, commit.first):
+            if isinstance(record, Deviation | Delivery):
+                self.fold.take(index, record)
+                touched = True
+        self._size = commit.first + len(commit.records)
+        self._advanced.set()
+        self._advanced = asyncio.Event()
+        for event in (*self._wake.values(), *self._to_prepare.values()) if touched else ():
+            event.set()
+        return True
 
     async def _prepare_all(self, sink: Sink) -> None:
         """Make the bodies of one sink in the order of the ledger, also while it is stopped."""

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 
 class FakeJournal:
-    """Commits each append at the next turn of the loop; after ``commits_left`` commits nothing is committed any more."""
+    """Commits each append at the next turn of the loop; after ``commits_left`` commits nothing is committed any more.
 
-    def __init__(self, records: Sequence[Record] = (), *, commits_left: int = 1_000_000) -> None:
+    ``piece``: how many records a follower gets at most at once, as one that lags does.
+    """
+
+    def __init__(
+        self, records: Sequence[Record] = (), *, commits_left: int = 1_000_000, piece: int = 1_000_000
+    ) -> None:
         self.records: list[Record] = list(records)
         self.commits_left = commits_left
         self.commits = 0
+        self.piece = piece
         self._pending: list[Record] = []
         self._more = asyncio.Event()
         self._ended = False
@@ -66,7 +72,7 @@ class FakeJournal:
             if self._ended:
                 return None
             await self._more.wait()
-        records = tuple(self.records[size:])
+        records = tuple(self.records[size : size + self.piece])
         contents = tuple(format_record(record) for record in records)
         head = len(self.records)
         return Committed(

@@ -67,9 +67,9 @@ class Bench:
     async def __aexit__(self, *_: object) -> None:
         await self.kill()
 
-    def start(self, commits_left: int = 1_000_000) -> None:
+    def start(self, commits_left: int = 1_000_000, *, rebuilt: bool = True, piece: int = 1_000_000) -> None:
         """Begin as a new process does: rebuild from what is durable, then run."""
-        self.journal = FakeJournal(self.journal.records, commits_left=commits_left)
+        self.journal = FakeJournal(self.journal.records, commits_left=commits_left, piece=piece)
         sinks = [
             Sink(
                 name=name,
@@ -81,7 +81,8 @@ class Bench:
             for name, qms in self.qms.items()
         ]
         self.outbox = Outbox("gw-01", sinks, self.maker, self.journal, self.stamp, self.time.clock, self.time.sleep)
-        self.outbox.rebuild(enumerate(self.journal.records), len(self.journal.records))
+        if rebuilt:
+            self.outbox.rebuild(enumerate(self.journal.records), len(self.journal.records))
         self._task = asyncio.get_running_loop().create_task(self.outbox.run())
 
     async def kill(self) -> None:

@@ -44,6 +44,20 @@ async def test_killed_before_the_answer_is_recorded_it_is_sent_again_with_the_sa
     assert bench.state() == "confirmed"
 
 
+async def test_without_an_index_it_folds_the_whole_ledger_before_it_sends_anything() -> None:
+    bench = Bench()
+    bench.journal.records = [bench.deviation(number) for number in range(1, 6)]
+    bench.start()
+    await bench.time.run(5)
+    await bench.kill()
+    sent, made = len(bench.main.requests), len(bench.maker.made)
+    assert sent == made == 5
+    bench.start(rebuilt=False, piece=1)
+    await bench.time.run(3_600)
+    await bench.kill()
+    assert (len(bench.main.requests), len(bench.maker.made)) == (sent, made)
+
+
 async def test_killed_in_flight_it_returns_to_the_row_before() -> None:
     bench = Bench(slow_s=10)
     bench.journal.records = [bench.deviation()]
