@@ -81,6 +81,10 @@ class LineWriter:
         self._tracks: dict[str, _Track] = {}
         self._events = EventLines(gateway, tags_of, batch_ref)
 
+    def reset(self) -> None:
+        """Forget how far each signal's time has come: the next readings need not follow those rendered before."""
+        self._tracks.clear()
+
     def render(self, first: int, records: Sequence[Record]) -> Lines:
         """Return the lines of the records at ``first``, ``first + 1``, …; kinds that have no measurement give none."""
         lines: list[bytes] = []

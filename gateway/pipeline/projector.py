@@ -45,7 +45,7 @@ class _Ended(Exception):
 
 
 class Projector:
-    """One run of one projection. ``writer`` must be fresh: its memory belongs to this run's stretch of the ledger."""
+    """One projection; ``writer`` is its alone. `run` may be started again after a fault: it begins at the cursor."""
 
     def __init__(
         self,
@@ -88,6 +88,9 @@ class Projector:
 
     async def run(self) -> None:
         """Follow until the journal ends; return early, with an attention text, where only a person can help."""
+        self._writer.reset()
+        self._ahead.clear()
+        self._ahead_lines, self._all_read, self._attention = 0, False, ""
         cursor = self._store.load()
         if cursor is not None and not self._is_ours(cursor):
             return

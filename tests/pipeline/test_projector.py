@@ -249,6 +249,20 @@ async def test_whatever_the_target_answers_and_whenever_we_are_killed_every_line
     await bench.kill()
 
 
+async def test_run_again_after_a_fault_begins_at_the_cursor_and_doubles_nothing() -> None:
+    bench = Bench(50)
+    bench.target.fail("retry", None, happened=True, times=2)
+    bench.start()
+    await bench.time.run(1.2)
+    assert bench.next_index() == 0
+    await bench.kill()
+    bench.task = asyncio.get_running_loop().create_task(bench.projector.run())
+    await bench.time.run(60)
+    assert len(bench.target.points) == 50
+    assert bench.next_index() == 50
+    await bench.kill()
+
+
 async def test_the_end_of_the_journal_ends_the_run_after_the_last_line() -> None:
     bench = Bench(30)
     bench.start()
