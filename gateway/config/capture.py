@@ -119,7 +119,8 @@ def captured_params(profile: ProfileAt, line: Mapping[str, Any]) -> dict[str, st
 
 
 def _pattern(template: str, params: Mapping[str, str]) -> re.Pattern[str]:
-    parts, at, seen = [], 0, set[str]()
+    parts: list[str] = []
+    at, seen = 0, set[str]()
     for match in _PARAMETER.finditer(template):
         parts.append(re.escape(template[at : match.start()]))
         name = match[1]

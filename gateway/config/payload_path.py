@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import jmespath
 from jmespath.exceptions import JMESPathError, ParseError
 
+from gateway.config.tree import as_block
+
 LENGTH_MAX = 200
 
 _ALLOWED = frozenset(
@@ -54,9 +56,9 @@ def path_problem(path: str) -> PathProblem | None:
     if len(path) > LENGTH_MAX:
         return PathProblem("MAP-01", f"JMESPath: longer than {LENGTH_MAX} characters at character {LENGTH_MAX + 1}")
     try:
-        tree = jmespath.compile(path).parsed
+        tree: Any = jmespath.compile(path).parsed
     except ParseError as error:
-        problem = str(error.msg) if error.token_type is None else f"unexpected {_token(error)}"
+        problem = str(error.msg) if _absent(error.token_type) else f"unexpected {_token(error)}"
         return PathProblem("MAP-01", f"JMESPath: {problem} at character {int(error.lex_position or 0) + 1}")
     except JMESPathError as error:
         return PathProblem("MAP-01", f"JMESPath: {str(error).splitlines()[0]} at character 1")
@@ -65,7 +67,12 @@ def path_problem(path: str) -> PathProblem | None:
 
 
 def _token(error: ParseError) -> str:
-    return f"'{error.token_value}'" if error.token_value is not None else "end"
+    return "end" if _absent(error.token_value) else f"'{error.token_value}'"
+
+
+def _absent(value: Any) -> bool:
+    """Tell whether the parser had nothing to name: an unfinished path."""
+    return value is None
 
 
 def _refused(tree: dict[str, Any], *, in_filter: bool) -> str | None:
@@ -82,6 +89,7 @@ def _refused(tree: dict[str, Any], *, in_filter: bool) -> str | None:
             return "a literal that is neither text nor integer"
     deeper = in_filter or kind == "comparator"
     for child in tree["children"]:
-        if isinstance(child, dict) and (found := _refused(child, in_filter=deeper)):
+        block = as_block(child)
+        if block is not None and (found := _refused(block, in_filter=deeper)):
             return found
     return None

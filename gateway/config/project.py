@@ -13,6 +13,7 @@ from gateway.config.models.gateway import GatewayFile
 from gateway.config.models.limits import LimitsFile
 from gateway.config.models.plant import PlantFile
 from gateway.config.models.profile import ProfileFile
+from gateway.config.tree import as_block
 from gateway.config.validate import validate
 from gateway.config.yaml_file import YamlFile, load_yaml
 
@@ -111,10 +112,11 @@ def _open_profiles(project: Project) -> None:
 
 def _used_ids(project: Project) -> set[str] | None:
     plant = project.files.get(PLANT)
-    devices = plant.tree.get("devices") if plant and isinstance(plant.tree, dict) else None
-    if not isinstance(devices, dict):
+    tree = as_block(plant.tree) if plant else None
+    devices = as_block(tree.get("devices")) if tree else None
+    if devices is None:
         return None
-    refs = (device.get("profile") for device in devices.values() if isinstance(device, dict))
+    refs = [(as_block(device) or {}).get("profile") for device in devices.values()]
     return {ref.partition("@")[0] for ref in refs if isinstance(ref, str)}
 
 
@@ -134,23 +136,23 @@ def open_profile(project: Project, folder: str) -> ProfileAt | None:
 
 def merge_defaults(tree: Any) -> Any:
     """Return the tree with ``defaults`` merged key by key into each signal; the signal wins."""
-    if not isinstance(tree, dict):
+    whole = as_block(tree) or {}
+    defaults, signals = as_block(whole.get("defaults")), as_block(whole.get("signals"))
+    if defaults is None or signals is None:
         return tree
-    defaults, signals = tree.get("defaults"), tree.get("signals")
-    if not isinstance(defaults, dict) or not isinstance(signals, dict):
-        return tree
-    merged = {
-        name: _merge(defaults, signal) if isinstance(signal, dict) else signal for name, signal in signals.items()
-    }
-    return {**tree, "signals": merged}
+    merged: dict[str, Any] = {}
+    for name, signal in signals.items():
+        block = as_block(signal)
+        merged[name] = signal if block is None else _merge(defaults, block)
+    return {**whole, "signals": merged}
 
 
 def _merge(defaults: dict[str, Any], signal: dict[str, Any]) -> dict[str, Any]:
     found = dict(defaults)
     for key, value in signal.items():
-        inherited = defaults.get(key)
-        if isinstance(inherited, dict) and isinstance(value, dict):
-            found[key] = {**inherited, **value}
+        inherited, own = as_block(defaults.get(key)), as_block(value)
+        if inherited is not None and own is not None:
+            found[key] = {**inherited, **own}
         else:
             found[key] = value
     return found

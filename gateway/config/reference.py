@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from gateway.config.models.types import Check
 from gateway.config.schema import KINDS
+from gateway.config.tree import as_list
 
 FILES = {
     "gateway": "config/gateway.yaml",
@@ -56,7 +57,7 @@ def _fields(block: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
 
 
 def _blocks(block: type[BaseModel]) -> list[tuple[str, FieldInfo, type[BaseModel]]]:
-    found = []
+    found: list[tuple[str, FieldInfo, type[BaseModel]]] = []
     for key, field in _fields(block):
         inner = _model_in(field.annotation)
         if inner is not None:
@@ -113,8 +114,9 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
+    items = as_list(value)
+    if items is not None:
+        return ", ".join(str(item) for item in items)
     return str(value)
 
 
@@ -123,6 +125,10 @@ def _words(field: FieldInfo) -> str:
         if isinstance(item, Check):
             return item.expected.replace("|", "\\|")
     return _words_of(field.annotation).replace("|", "\\|")
+
+
+def _arguments(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation)
 
 
 def _words_of(annotation: Any) -> str:
@@ -136,12 +142,12 @@ def _words_of(annotation: Any) -> str:
     if get_origin(annotation) is list:
         return f"list of {_words_of(get_args(annotation)[0])}"
     if get_origin(annotation) is dict:
-        key, value = get_args(annotation)
+        key, value = _arguments(annotation)
         return f"map: {'text' if key is str else _words_of(key)} → {_words_of(value)}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "block"
-    names = {int: "a whole number", str: "text", bool: "true or false", Decimal: "a number", Any: "any"}
-    return names.get(annotation, str(annotation))
+    names: dict[Any, str] = {int: "a whole number", str: "text", bool: "true or false", Decimal: "a number", Any: "any"}
+    return names.get(annotation) or str(annotation)
 
 
 if __name__ == "__main__":

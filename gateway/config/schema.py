@@ -12,6 +12,7 @@ from gateway.config.models.gateway import GatewayFile
 from gateway.config.models.limits import LimitsFile
 from gateway.config.models.plant import PlantFile
 from gateway.config.models.profile import ProfileFile, SignalBlock
+from gateway.config.tree import as_block, as_list
 
 KINDS: dict[str, type[BaseModel]] = {
     "gateway": GatewayFile,
@@ -36,11 +37,14 @@ def schema_of(kind: str) -> dict[str, Any]:
 
 def _without_null(schema: Any) -> Any:
     """Leave out null and defaults of null: a key without a value is refused, an absent one has its default."""
-    if isinstance(schema, list):
-        return [_without_null(item) for item in schema]
-    if not isinstance(schema, dict):
+    block, items = as_block(schema), as_list(schema)
+    if items is not None:
+        return [_without_null(item) for item in items]
+    if block is None:
         return schema
-    found = {key: _without_null(value) for key, value in schema.items() if not (key == "default" and _is_bare(value))}
+    found: dict[str, Any] = {
+        key: _without_null(value) for key, value in block.items() if not (key == "default" and _is_bare(value))
+    }
     options = [option for option in found.get("anyOf", ()) if option != {"type": "null"}]
     if len(options) == 1 and len(found["anyOf"]) > 1:
         del found["anyOf"]

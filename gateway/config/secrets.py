@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gateway.config.tree import as_block
 from gateway.errors import ConfigurationRefused
 
 _REFERENCE = re.compile(r"(env|file|cred):(.+)", re.DOTALL)
@@ -99,8 +100,8 @@ def references(block: BaseModel, path: str = "") -> Iterator[tuple[str, str]]:
 def _references_in(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, BaseModel):
         yield from references(value, path)
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    elif (block := as_block(value)) is not None:
+        for key, item in block.items():
             yield from _references_in(item, f"{path}.{key}")
     elif isinstance(value, str) and _REFERENCE.fullmatch(value) and not path.endswith(("url", "endpoint")):
         yield path, value

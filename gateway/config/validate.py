@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from gateway.config.findings import Finding, Place, finding
 from gateway.config.models.types import shown
 from gateway.config.nearest import did_you_mean, nearest
+from gateway.config.tree import as_block, as_list
 from gateway.config.yaml_file import Path, YamlFile, dotted
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +36,8 @@ def validate(file: YamlFile, model: type[M], tree: Any = None) -> M | None:
     ``tree`` is the file's own unless defaults were merged into it; places are then sought in ``defaults`` as well.
     """
     tree = file.tree if tree is None else tree
-    if not isinstance(tree, dict):
+    block = as_block(tree)
+    if block is None:
         file.findings.append(finding("SCH-03", file.place(()), "", f"{shown(tree)} is not a block of keys"))
         return None
     empty = [path for path, value in _leaves(tree, ()) if value is None]
@@ -46,7 +48,7 @@ def validate(file: YamlFile, model: type[M], tree: Any = None) -> M | None:
         )
     if empty:
         return None
-    newer = _newer_format(file, tree, model)
+    newer = _newer_format(file, block, model)
     if newer is not None:
         file.findings.append(newer)
         return None
@@ -65,11 +67,12 @@ def validate(file: YamlFile, model: type[M], tree: Any = None) -> M | None:
 
 def _leaves(tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """Yield every scalar with its path: a key without a value must not pass for its default."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
+    block, items = as_block(tree), as_list(tree)
+    if block is not None:
+        for key, value in block.items():
             yield from _leaves(value, (*path, key))
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
+    elif items is not None:
+        for index, value in enumerate(items):
             yield from _leaves(value, (*path, index))
     else:
         yield path, tree
@@ -121,10 +124,10 @@ def _path_in(tree: Any, location: tuple[str | int, ...], file: YamlFile) -> Path
     path: Path = ()
     at: Any = tree
     for part in location:
-        if isinstance(at, dict) and part in at:
-            at = at[part]
-        elif isinstance(at, list) and isinstance(part, int) and part < len(at):
-            items: list[Any] = at
+        block, items = as_block(at), as_list(at)
+        if block is not None and isinstance(part, str) and part in block:
+            at = block[part]
+        elif items is not None and isinstance(part, int) and part < len(items):
             at = items[part]
         else:
             continue

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.tokens import AliasToken, AnchorToken, DirectiveToken, TagToken
 
 from gateway.config.findings import Finding, Place, finding
@@ -78,7 +78,7 @@ def load_yaml(name: str, content: bytes) -> YamlFile:
     if not _tokens_allowed(file, text):
         return file
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node: Any = _reader().compose(text)
         if node is None:
             file.findings.append(_not_yaml(name, "the file is empty"))
             return file
@@ -91,6 +91,16 @@ def load_yaml(name: str, content: bytes) -> YamlFile:
         return file
     file.tree = None if file.findings else tree
     return file
+
+
+def _reader() -> Any:
+    """Return a fresh YAML 1.2 reader; it keeps state, so each pass has its own."""
+    return YAML(typ="safe", pure=True)
+
+
+def scalar_text(node: Any) -> str:
+    """Return the text of a scalar node."""
+    return str(node.value)
 
 
 def _text(file: YamlFile) -> str | None:
@@ -117,7 +127,7 @@ def _text(file: YamlFile) -> str | None:
 def _tokens_allowed(file: YamlFile, text: str) -> bool:
     """Refuse anchors, aliases, tags and directives before anything is built from them."""
     try:
-        for token in YAML(typ="safe", pure=True).scan(text):
+        for token in _reader().scan(text):
             if isinstance(token, AnchorToken | AliasToken | TagToken):
                 mark, end = token.start_mark, token.end_mark
                 place = Place(file.name, mark.line + 1, mark.column + 1, end.column + 1)
@@ -139,40 +149,42 @@ def _not_yaml(name: str, problem: str) -> Finding:
 def _marked(name: str, error: YAMLError) -> Finding:
     problem, place = str(error).split("\n", 1)[0], Place(name)
     if isinstance(error, MarkedYAMLError):
-        problem = str(error.problem or error.context or "unreadable").replace("\t", "\\t")
-        mark = error.problem_mark or error.context_mark
+        marked: Any = error
+        problem = str(marked.problem or marked.context or "unreadable").replace("\t", "\\t")
+        mark = marked.problem_mark or marked.context_mark
         if mark is not None:
             place = Place(name, mark.line + 1, mark.column + 1, mark.column + 2)
     return finding("YML-02", place, "", f"not YAML 1.2: {problem}")
 
 
-def _place(name: str, node: Node) -> Place:
+def _place(name: str, node: Any) -> Place:
     start, end = node.start_mark, node.end_mark
     end_column = end.column + 1 if end.line == start.line else start.column + 2
     return Place(name, start.line + 1, start.column + 1, max(end_column, start.column + 2))
 
 
-def _value(file: YamlFile, node: Node, path: Path) -> Any:
+def _value(file: YamlFile, node: Any, path: Path) -> Any:
     """Build the value of a node and note its place."""
     file.values[path] = _place(file.name, node)
     if len(path) > DEPTH_MAX:
         raise RecursionError
-    if isinstance(node, ScalarNode):
+    kind = node.__class__
+    if kind is ScalarNode:
         return scalar(node.value, plain=node.style is None)
-    if isinstance(node, SequenceNode):
+    if kind is SequenceNode:
         return [_value(file, item, (*path, index)) for index, item in enumerate(node.value)]
-    assert isinstance(node, MappingNode)
+    assert kind is MappingNode
     return _mapping(file, node, path)
 
 
-def _mapping(file: YamlFile, node: MappingNode, path: Path) -> dict[str, Any]:
+def _mapping(file: YamlFile, node: Any, path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key_node, value_node in node.value:
         place = _place(file.name, key_node)
-        if not isinstance(key_node, ScalarNode):
+        if type(key_node) is not ScalarNode:
             file.findings.append(finding("YML-02", place, dotted(path), "not YAML 1.2: a key must be text"))
             continue
-        key = str(key_node.value)
+        key = scalar_text(key_node)
         below = (*path, key)
         if key in found:
             first = file.keys[below].line

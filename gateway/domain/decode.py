@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from msgspec import Struct
 
@@ -221,7 +221,11 @@ def _compile_value(plan: SignalPlan) -> _Step:
 
 
 def _event(value: Any, _raw: Raw) -> _Found:
-    return _Found(value) if isinstance(value, dict) else _Found(None, reason="type")
+    return _Found(value) if _is_object(value) else _Found(None, reason="type")
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _compile_choice(enum: dict[str, str] | None) -> Callable[[Any, Raw], _Found]:

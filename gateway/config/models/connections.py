@@ -7,13 +7,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gateway.config.models.types import FilePath, Flag, Model, SecretRef, Text, choice, exactly_one, number, url, whole
+from gateway.config.models.types import (
+    FilePath,
+    Flag,
+    Model,
+    SecretRef,
+    Text,
+    choice,
+    exactly_one,
+    number,
+    url_of,
+    whole,
+)
 
 
 class Opcua(Model):
     """An OPC UA server. Never a weaker endpoint as fall-back."""
 
-    url: Annotated[str, url("opc.tcp")]
+    url: Annotated[str, url_of("opc.tcp")]
     """Endpoint of the server, opc.tcp://host:port."""
     policy: Annotated[
         str,
@@ -46,7 +57,7 @@ class Opcua(Model):
 class Mqtt(Model):
     """An MQTT broker."""
 
-    url: Annotated[str, url("mqtts", "mqtt")]
+    url: Annotated[str, url_of("mqtts", "mqtt")]
     """Broker, mqtts://host:port; mqtt:// on loopback with approval off only."""
     ca: FilePath | None = None
     """Authority that signed the broker's certificate."""

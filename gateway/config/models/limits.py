@@ -183,7 +183,7 @@ class BaselineBlock(Model):
     """Phase."""
     period: Annotated[list[Text], Field(min_length=2, max_length=2)]
     """From, to."""
-    exclusions: list[list[Text]] = Field(default_factory=list)
+    exclusions: list[list[Text]] = Field(default_factory=list[list[Text]])
     """Stretches left out."""
     subgroup_s: Annotated[int, whole(1, 86_400)] = 900
     """Length of a subgroup, s."""

@@ -144,7 +144,7 @@ class QualityBlock(Model):
     """Native quality to ours."""
     path: Text | None = None
     """JMESPath to the native quality."""
-    sentinels: list[Number] = Field(default_factory=list)
+    sentinels: list[Number] = Field(default_factory=list[Number])
     """Wire values that mean a fault: bad."""
     instrument_range: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
     """Outside: bad, value kept; recorded unit."""
@@ -152,7 +152,7 @@ class QualityBlock(Model):
     """Outside: uncertain; recorded unit."""
     rate_per_min: Annotated[Decimal, number("0")] | None = None
     """Faster: uncertain; recorded unit per minute."""
-    valid_when: list[ValidWhenBlock] = Field(default_factory=list)
+    valid_when: list[ValidWhenBlock] = Field(default_factory=list[ValidWhenBlock])
     """Conditions on other signals of the same sample, else bad."""
 
     @field_validator("instrument_range", "plausible_range")
@@ -307,7 +307,7 @@ class Route(Model):
     """QoS the publisher uses."""
     partial: Flag = False
     """true: a missing field is skipped; false: bad, absent."""
-    valid_when: list[ValidWhenBlock] = Field(default_factory=list)
+    valid_when: list[ValidWhenBlock] = Field(default_factory=list[ValidWhenBlock])
     """Conditions for all signals they do not name."""
 
 

@@ -19,7 +19,7 @@ from gateway.config.models.types import (
     Text,
     need,
     pattern,
-    url,
+    url_of,
     whole,
 )
 
@@ -188,7 +188,7 @@ class NoticeTopic(Model):
 class NoticeMail(Model):
     """Notices by mail."""
 
-    url: Annotated[str, url("smtps", "smtp")]
+    url: Annotated[str, url_of("smtps", "smtp")]
     """Server; smtp:// with STARTTLS."""
     from_: Mail = Field(alias="from")
     """Sender."""

@@ -125,11 +125,11 @@ def length(low: int, high: int) -> Check:
     return Check(expected, {"type": "string", "minLength": low, "maxLength": high}, check)
 
 
-def choice(*options: str | int) -> Check:
+def choice(first: str | int, *others: str | int) -> Check:
     """Return the check of one of a few words or numbers."""
-    expected = (
-        " or ".join((", ".join(map(str, options[:-1])), str(options[-1]))) if len(options) > 1 else str(options[0])
-    )
+    options = (first, *others)
+    *most, last = map(str, options)
+    expected = f"{', '.join(most)} or {last}" if most else last
     kinds = {type(option) for option in options}
 
     def check(value: Any) -> Any:
@@ -174,7 +174,7 @@ def _zone(value: Any) -> str:
     return value
 
 
-def url(*schemes: str) -> Check:
+def url_of(*schemes: str) -> Check:
     """Return the check of a URL of certain schemes with a host and no user or password in it (SEC-04)."""
     expected = f"a URL {' or '.join(f'{scheme}://host' for scheme in schemes)}"
 
@@ -223,7 +223,7 @@ ProfileRef = Annotated[
 Sha256 = Annotated[str, pattern(r"[0-9a-f]{64}", "64 lower-case hex digits")]
 HostPort = Annotated[str, pattern(_HOST_PORT, "host:port")]
 ClockTime = Annotated[str, pattern(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", "a time HH:MM")]
-HttpsUrl = Annotated[str, url("https", "http")]
+HttpsUrl = Annotated[str, url_of("https", "http")]
 Mail = Annotated[str, pattern(r"[^@\s]+@[^@\s]+", "a mail address")]
 Unit = Annotated[str, length(1, 32)]
 Criticality = Annotated[Literal["critical", "supporting", "info"], choice("critical", "supporting", "info")]

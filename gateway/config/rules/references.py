@@ -11,6 +11,7 @@ from gateway.config.nearest import did_you_mean, nearest
 from gateway.config.points import Point
 from gateway.config.project import CLIENTS, GATEWAY, PLANT, LimitsAt, ProfileAt, Project
 from gateway.config.rules.parameters import check_parameters
+from gateway.config.tree import as_block
 from gateway.config.yaml_file import Path, YamlFile, dotted
 
 Known = dict[str, tuple[YamlFile, Path]]
@@ -35,10 +36,10 @@ def check_references(project: Project, found: list[Point]) -> None:
 def known(project: Project, file: str, *path: str) -> Known:
     """Return the names declared under ``path`` of a file, as far as the file can be read."""
     source = project.files.get(file)
-    tree = source.tree if source else None
+    tree = as_block(source.tree) if source else None
     for part in path:
-        tree = tree.get(part) if isinstance(tree, dict) else None
-    if source is None or not isinstance(tree, dict):
+        tree = as_block(tree.get(part)) if tree else None
+    if source is None or tree is None:
         return {}
     return {name: (source, (*path, name)) for name in tree}
 
@@ -85,12 +86,12 @@ def _plain(id_: str) -> str:
 def _unique(project: Project) -> None:
     """Ids of one kind differ by more than case and hyphens (REF-02)."""
     kinds: list[Iterable[tuple[str, YamlFile, Path]]] = [
-        ((name, *at) for name, at in known(project, GATEWAY, "connections").items()),
-        ((name, *at) for name, at in known(project, GATEWAY, "sinks").items()),
-        ((name, *at) for name, at in known(project, PLANT, "devices").items()),
-        ((name, *at) for name, at in known(project, PLANT, "nodes").items()),
-        ((name, *at) for name, at in known(project, CLIENTS, "clients").items()),
-        ((at.model.id, at.file, ("id",)) for at in project.limits),
+        ((name, at[0], at[1]) for name, at in known(project, GATEWAY, "connections").items()),
+        ((name, at[0], at[1]) for name, at in known(project, GATEWAY, "sinks").items()),
+        ((name, at[0], at[1]) for name, at in known(project, PLANT, "devices").items()),
+        ((name, at[0], at[1]) for name, at in known(project, PLANT, "nodes").items()),
+        ((name, at[0], at[1]) for name, at in known(project, CLIENTS, "clients").items()),
+        ((name, at[0], at[1]) for name, at in _limit_ids(project)),
     ]
     kinds.extend(((name, at.file, ("signals", name)) for name in at.model.signals) for at in project.profiles.values())
     for kind in kinds:
@@ -101,6 +102,12 @@ def _unique(project: Project) -> None:
                 where = f"{seen[0].name}:{seen[0].key_place(seen[1]).line}"
                 place = file.place(path) if path == ("id",) else file.key_place(path)
                 project.add(finding("REF-02", place, dotted(path), f"'{name}' is already used at {where}"))
+
+
+def _limit_ids(project: Project) -> Iterator[tuple[str, tuple[YamlFile, Path]]]:
+    """Yield every id of a limit set, also one that is there twice."""
+    for at in project.limits:
+        yield at.model.id, (at.file, ("id",))
 
 
 def _nodes(project: Project) -> None:

@@ -12,6 +12,7 @@ from gateway.config.findings import finding
 from gateway.config.models.connections import Mqtt, Opcua
 from gateway.config.models.gateway import GatewayFile
 from gateway.config.project import GATEWAY, Project
+from gateway.config.tree import as_block
 from gateway.config.yaml_file import Path, dotted
 
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
@@ -94,8 +95,8 @@ def _urls(block: BaseModel, path: Path) -> Iterator[tuple[Path, str]]:
 def _urls_in(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(value, BaseModel):
         yield from _urls(value, path)
-    elif isinstance(value, dict):
-        for key, item in value.items():
+    elif (block := as_block(value)) is not None:
+        for key, item in block.items():
             yield from _urls_in(item, (*path, key))
     elif isinstance(value, str) and path[-1] in {"url", "endpoint", "issuer"} and path != ("http", "url"):
         yield path, value
