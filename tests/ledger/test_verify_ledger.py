@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,9 @@ from gateway.ledger.frame import format_frame, parse_frame
 from gateway.ledger.merkle import Tree
 from gateway.ledger.note import sign_note
 from gateway.ledger.policy import make_policy
+from gateway.ledger.records import Config, Key
 from gateway.ledger.segment import make_file_header
-from gateway.ledger.verify import verify_ledger
+from gateway.ledger.verify import scan_file, verify_ledger
 from gateway.ledger.verify.texts import describe
 from tests.ledger.damage import flip, replace_frame, rewrite, strip_log
 from tests.ledger.logs import Log, genesis, reading, small_log
@@ -119,6 +122,15 @@ def test_us_01_n_runs_on_in_the_next_file():
     log.new_file()
     log.commit([reading(34)])
     assert verified(log).last_line == "FAILED at record 36: reading 34 of FRZ-01/temp after 31"
+
+
+def test_us_01_a_scan_travels_from_one_process_to_another():
+    """Large ledgers are scanned on all cores; keys and configurations are among what a scan carries."""
+    log = Log([[*genesis(), reading(1)]])
+    ((name, content),) = log.files.items()
+    scan = scan_file(name, content)
+    assert [type(record) for _, record in scan.facts.told] == [Key, Config]
+    assert pickle.loads(pickle.dumps(scan)) == scan
 
 
 def test_us_01_files_that_do_not_follow_each_other():

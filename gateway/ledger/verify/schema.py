@@ -98,7 +98,8 @@ def _read_other(facts: RecordFacts, index: int, record: bytes, file: str) -> Non
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         told = _note_strange(facts, index, record, file, error)
     if isinstance(told, Key | Anchor | Config) or (isinstance(told, Gateway) and told.event == "pruned"):
-        facts.told.append((index, told))
+        # read once more as the plain kind: a strict class has no name that another process could find
+        facts.told.append((index, msgspec.json.decode(record, type=KINDS[kind])))
 
 
 def _note_strange(facts: RecordFacts, index: int, record: bytes, file: str, error: Exception) -> Any:
