@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -237,7 +238,7 @@ async def test_di_19_fault_09_queue_overflow_is_a_gap_before_the_value(tmp_path:
         assert "overflow" in parcel.samples[0].flags
         assert (parcel.samples[0].status or 0) & 0x480 == 0x480
         ks = counted(inlet, "A")
-        edges = [k for k, after in zip(ks, ks[1:], strict=False) if after != k + 1]
+        edges = [k for k, after in pairwise(ks) if after != k + 1]
         gaps = [fact for fact in inlet.facts if fact.kind == "gap_opened"]
         assert len(edges) == len(gaps)
 

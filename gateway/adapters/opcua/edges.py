@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
+from gateway.adapters.opcua.values import OVERFLOW, overflowed
 from gateway.domain.sample import Sample
 
 RECENT = 32
@@ -17,8 +18,14 @@ Mark = tuple[int | None, str, str, int | None]
 
 
 def mark(sample: Sample) -> Mark:
-    """Return what makes two samples of one address the same reading: source time, value bits, status."""
-    return sample.source_ns, sample.raw.type, str(sample.raw.value), sample.status
+    """Return what makes two samples of one address the same reading: source time, value bits, status.
+
+    The overflow bit tells of the queue a value stood in, not of the value: history has it without.
+    """
+    status = sample.status or 0
+    if overflowed(status):
+        status &= ~OVERFLOW
+    return sample.source_ns, sample.raw.type, str(sample.raw.value), status
 
 
 class Edges:
