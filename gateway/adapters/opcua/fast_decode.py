@@ -86,6 +86,11 @@ def read_changes(
             found.unknown += 1
             continue
         _keep(fields, shape, address, receipt, found)
+    rest = Reader(data, at, stop)
+    for _ in range(rest.length()):
+        rest.skip_diagnostic()
+    if rest.at != stop:
+        raise Unreadable(f"{stop - rest.at} bytes left over in a notification")
 
 
 def _keep(fields: tuple[int, ...], shape: _Shape, address: str, receipt: Receipt, found: Changes) -> None:

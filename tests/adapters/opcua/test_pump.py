@@ -68,6 +68,14 @@ class FakeWire:
         await self.answer(publish(SUB, message(sequence, *parts)))
 
 
+def unreadable(sequence: int) -> bytes:
+    """A message that says it holds nine values and holds one."""
+    one = publish(SUB, message(sequence, change([(1, double(1.0))])))
+    nine = one.replace(b"\x01\0\0\0\x01\0\0\0\x0f", b"\x09\0\0\0\x01\0\0\0\x0f", 1)
+    assert nine != one
+    return nine
+
+
 class Bench:
     """Wire, recorder, pump and inlet of one test."""
 
@@ -199,16 +207,12 @@ async def test_di_03_a_message_that_comes_again_is_acknowledged_and_not_offered(
 
 async def test_di_02_a_message_that_cannot_be_read_is_asked_for_once_more() -> None:
     async with Bench().run() as bench:
-        broken = publish(SUB, message(1, change([(1, double(1.0))]))).replace(
-            b"\x01\x00\x00\x00\x0f\x0b", b"\x01\x00\x00\x00\x0f\x9f", 1
-        )
+        broken = unreadable(1)
         bench.wire.kept = {1: message(1, change([(1, double(1.0))]))}
         await bench.wire.answer(broken)
         assert bench.positions == [1]
         assert bench.gaps == []
-        again = publish(SUB, message(2, change([(1, double(1.0))]))).replace(
-            b"\x01\x00\x00\x00\x0f\x0b", b"\x01\x00\x00\x00\x0f\x9f", 1
-        )
+        again = unreadable(2)
         await bench.wire.answer(again)
         await bench.wire.send(3)
         assert [f.kind for f in bench.inlet.facts if f.kind == "quarantine"] == ["quarantine"]
