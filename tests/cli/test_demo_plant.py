@@ -30,7 +30,7 @@ def test_us_02_the_configuration_is_understood(root, speed, mqtt5):
     assert loaded.plan is not None
     assert {TEMPERATURE, DOOR, ROOM_TEMPERATURE} < set(loaded.plan.signals)
     assert loaded.plan.dev
-    assert loaded.limits[0].rules["temp"].on_delay_s == int(2 / speed)
+    assert loaded.limits[0].rules["temp"].off_delay_s == int(2 / speed)
     protocol = loaded.settings.connections["plant"].mqtt.protocol
     assert protocol == (5 if mqtt5 else "3.1.1")
 

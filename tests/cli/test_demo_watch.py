@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from gateway.adapters.segment_store import SegmentStore
-from gateway.cli.demo_story.acts import ACTS, TEMPERATURE, Held
+from gateway.cli.demo_story.acts import ACTS, DOOR, TEMPERATURE, Held
 from gateway.cli.demo_story.screen import JsonScreen, clock, status_line
 from gateway.cli.demo_story.watch import NotSeen, Watch
 from gateway.ledger.records import Reading
@@ -84,17 +84,17 @@ def test_the_report_is_a_json_object_an_act(capsys):
 
 async def test_the_living_line_says_value_quality_and_size(store, tmp_path):
     watch = Watch(tmp_path / "ledger")
-    commit(store, reading(1, TEMPERATURE, value=-20.5), reading(1, "R-1-ENV/temp", value=None, quality="bad"))
+    commit(store, reading(1, TEMPERATURE, value=-20.5), reading(1, DOOR, value=None, quality="bad"))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(watch.run())
-        await watch.find("both", lambda record: record.signal == "R-1-ENV/temp", seconds=5)
+        await watch.find("both", lambda record: record.signal == DOOR, seconds=5)
         running.cancel()
     out = io.StringIO()
     Console(file=out, width=160).print(status_line(75.2, watch, "returned at 1:40"))
     text = out.getvalue()
     assert "1:15" in text
     assert f"{TEMPERATURE} -20.5" in text
-    assert "R-1-ENV/temp - bad" in text
+    assert f"{DOOR} - bad" in text
     assert "ledger 2" in text
     assert "next: returned at 1:40" in text
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.cli.demo_story.oracle import Written
 from gateway.cli.demo_story.profiles import NAMESPACE
-from gateway.cli.demo_story.thermal import Chamber
+from gateway.cli.demo_story.thermal import SET_POINT_C, Chamber
 
 EPOCH: Final = DateTime(1970, 1, 1, tzinfo=UTC)
 CELSIUS: Final = ua.EUInformation(
@@ -34,9 +34,15 @@ class Variable(Struct, frozen=True, kw_only=True):
     celsius: bool = False
 
 
+FUNCTIONS: Final = "FunctionSet"
 VARIABLES: Final = {
-    "temp": Variable(address="Temperature", name="Temperature", type=ua.VariantType.Double, celsius=True),
-    "compressor": Variable(address="Compressor", name="Compressor", type=ua.VariantType.Boolean),
+    "temp": Variable(
+        address=f"{FUNCTIONS}.Temperature.SensorValue", name="SensorValue", type=ua.VariantType.Double, celsius=True
+    ),
+    "setpoint": Variable(
+        address=f"{FUNCTIONS}.Temperature.TargetValue", name="TargetValue", type=ua.VariantType.Double, celsius=True
+    ),
+    "door": Variable(address=f"{FUNCTIONS}.Door.SensorValue", name="DoorValue", type=ua.VariantType.Boolean),
 }
 
 
@@ -82,7 +88,9 @@ def value_of(signal: str, chamber: Chamber) -> Any:
     match signal:
         case "temp":
             return chamber.read()
-        case "compressor":
-            return chamber.compressor_on
+        case "setpoint":
+            return SET_POINT_C
+        case "door":
+            return chamber.door_open
         case _:
             raise AssertionError(f"the demo's freezer has no sensor {signal!r}")

@@ -17,7 +17,8 @@ class Pace:
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
-        self._from = time.monotonic()
+        self._made = time.monotonic()
+        self._from: float | None = None
 
     def start(self) -> None:
         """Let demo time begin at 0."""
@@ -25,8 +26,13 @@ class Pace:
 
     @property
     def now_s(self) -> float:
-        """Demo seconds since the start."""
-        return (time.monotonic() - self._from) * self.speed
+        """Demo seconds since the start, 0 before it."""
+        return 0.0 if self._from is None else (time.monotonic() - self._from) * self.speed
+
+    @property
+    def age_s(self) -> float:
+        """Real seconds since the curtain was hung."""
+        return time.monotonic() - self._made
 
     @property
     def period_s(self) -> float:

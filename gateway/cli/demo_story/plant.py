@@ -13,7 +13,15 @@ from msgspec import Struct
 from gateway.cli.demo_story.broker import BrokerPlace
 from gateway.cli.demo_story.certificates import Authority, Leaf, write_private
 from gateway.cli.demo_story.freezer import APPLICATION_URI, FreezerPlace
-from gateway.cli.demo_story.plant_files import GATEWAY, SITE, PlantFacts, gateway_yaml, limits_yaml, plant_yaml
+from gateway.cli.demo_story.plant_files import (
+    GATEWAY,
+    ROOM_LIMITS_YAML,
+    SITE,
+    PlantFacts,
+    gateway_yaml,
+    limits_yaml,
+    plant_yaml,
+)
 from gateway.cli.demo_story.ports import check_free, free_ports
 from gateway.cli.demo_story.profiles import write_profiles
 from gateway.cli.demo_story.room import BrokerLink
@@ -125,6 +133,7 @@ class Plant(Struct, kw_only=True):
         (self.config / "gateway.yaml").write_text(gateway_yaml(facts))
         (self.config / "plant.yaml").write_text(plant_yaml(facts))
         (self.config / "limits" / "FRZ-01-STORE.yaml").write_text(limits_yaml(facts))
+        (self.config / "limits" / "R-1-ENV.yaml").write_text(ROOM_LIMITS_YAML)
         write_profiles(self.root / "device_profiles")
 
 

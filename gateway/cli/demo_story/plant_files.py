@@ -14,7 +14,7 @@ GATEWAY: Final = "gw-01"
 ALERT_C: Final = "-20.0"
 ACTION_C: Final = "-15.0"
 HYSTERESIS_C: Final = "0.5"
-ON_DELAY_S: Final = 2
+OFF_DELAY_S: Final = 2
 ENDED_HOLD_S: Final = 5
 PRE_ROLL_S: Final = 10
 
@@ -99,8 +99,8 @@ devices:
 
 def limits_yaml(facts: PlantFacts) -> str:
     """Return `limits/FRZ-01-STORE.yaml`; delays are divided by the speed."""
-    delay = facts.seconds(ON_DELAY_S)
-    delays = f"\n    on_delay_s: {delay}\n    delay_reason: The demo's sensor settles within 2 s" if delay else ""
+    delay = facts.seconds(OFF_DELAY_S)
+    delays = f"\n    off_delay_s: {delay}\n    delay_reason: The demo's sensor settles within 2 s" if delay else ""
     return f"""\
 format: limits/1
 id: FRZ-01-STORE
@@ -116,4 +116,35 @@ rules:
     hysteresis: {HYSTERESIS_C}{delays}
     justification: Storage condition of the demo's product, DEMO-SPEC-1
     deviation: {{sink: qms, severity: major, ended_hold_s: {facts.seconds(ENDED_HOLD_S)}}}
+"""
+
+
+ROOM_LIMITS_YAML: Final = """\
+format: limits/1
+id: R-1-ENV
+version: 1
+title: Room 1, climate
+source: {document: DEMO-SPEC-2, revision: '1'}
+rules:
+  temp:
+    signals: [R-1-ENV/temp]
+    unit: Cel
+    high: {alert: 24.0, action: 24.5}
+    hysteresis: 0.2
+    justification: Room temperature by the demo's ventilation, DEMO-SPEC-2
+    deviation: {sink: qms, severity: minor, when: batch}
+  rh:
+    signals: [R-1-ENV/rh]
+    unit: '%{RH}'
+    high: {alert: 60, action: 65}
+    hysteresis: 2
+    justification: Condensation on packaging begins above, DEMO-SPEC-2
+    deviation: {sink: qms, severity: minor, when: batch}
+  dp:
+    signals: [R-1-ENV/dp]
+    unit: Pa
+    low: {alert: 12, action: 10}
+    hysteresis: 1
+    justification: Air flows from the store to the corridor, DEMO-SPEC-2
+    deviation: {sink: qms, severity: minor, when: batch}
 """

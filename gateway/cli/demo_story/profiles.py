@@ -1,55 +1,21 @@
-"""The demo's device profiles, each as an engineer would write them for real equipment."""
+"""The demo's device profiles: those shipped for freezers and room sensors as they are, and one of its own for the door switch."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Final
 
-FREEZER_PROFILE: Final = "demo/opcua-freezer@1"
-ROOM_PROFILE: Final = "demo/mqtt-room-sensor@1"
+from gateway.cli.place import PACKAGED
+from gateway.errors import Unavailable
+
+FREEZER_PROFILE: Final = "generic/opcua-lads-freezer@1"
+ROOM_PROFILE: Final = "generic/mqtt-cleanroom@1"
 DOOR_PROFILE: Final = "demo/mqtt-door-switch@1"
-NAMESPACE: Final = "urn:demo.invalid:freezer:model"
-
-_FREEZER: Final = """\
-format: profile/1
-id: demo/opcua-freezer
-version: 1
-title: Freezer, OPC UA
-params: {root: '[A-Z0-9-]{1,32}'}
-opcua: {namespace: 'urn:demo.invalid:freezer:model', publishing_ms: 250, history: raw}
-signals:
-  temp:
-    title: Chamber temperature
-    kind: analog
-    type: double
-    address: 's={root}.Temperature'
-    units: {record: Cel, check: eu}
-    quality: {instrument_range: [-90, 60]}
-    acquire: {expected_s: 1, sampling_ms: 50}
-    use: {criticality: critical, relevance: cqa}
-  compressor:
-    title: Compressor
-    kind: state
-    type: boolean
-    address: 's={root}.Compressor'
-    map: {enum: {true: running, false: stopped}}
-    acquire: {expected_s: 1, sampling_ms: 50}
-    use: {criticality: supporting, relevance: utility, role: machine}
-"""
-
-_ROOM: Final = """\
-format: profile/1
-id: demo/mqtt-room-sensor
-version: 1
-title: Room sensor, JSON over MQTT
-params: {room: '[a-z0-9-]{1,32}'}
-mqtt: {routes: {main: {topic: 'env/{room}/sensor', time: {path: at, format: epoch_ms}, sequence: n}}}
-defaults: {kind: analog, type: number, acquire: {expected_s: 10}, use: {criticality: supporting, relevance: environment}}
-signals:
-  temp: {title: Temperature, address: t, units: Cel, quality: {sentinels: [-127]}}
-  rh: {title: Humidity, address: rh, units: '%{RH}', quality: {instrument_range: [0, 100]}}
-  dp: {title: Room pressure, address: dp, units: {record: Pa, wire: mbar}}
-"""
+NAMESPACE: Final = "urn:example:lads-freezer"
+"""Namespace of the shipped freezer profile: the simulated freezer is built as that profile says."""
+PLACES: Final = (Path(__file__).parents[3] / "device_profiles", PACKAGED / "device_profiles")
+"""Beside the package in a clone, where the Debian package puts them otherwise."""
 
 _DOOR: Final = """\
 format: profile/1
@@ -68,15 +34,32 @@ signals:
     acquire: {expected_s: 10}
     use: {criticality: supporting, relevance: environment, role: door}
 """
+_DOOR_CAPTURE: Final = (
+    '{"received":"2026-11-22T07:25:00.290Z","mqtt":{"topic":"door/r-1/switch","qos":1,"retain":false,'
+    '"payload":"{\\"n\\":1,\\"at\\":1795332300000,\\"door\\":true}"}}\n'
+)
+_DOOR_EXPECTED: Final = (
+    '{"from":1,"signal":"door","value":"open","raw":"true","quality":"good","source_time":"2026-11-22T07:25:00Z"}\n'
+)
 
 
 def write_profiles(folder: Path) -> None:
-    """Write the three profiles below ``folder`` (``<vendor>/<model>/profile.yaml``)."""
-    for reference, text in (
-        (FREEZER_PROFILE, _FREEZER),
-        (ROOM_PROFILE, _ROOM),
-        (DOOR_PROFILE, _DOOR),
-    ):
-        place = folder / reference.partition("@")[0]
-        place.mkdir(parents=True)
-        (place / "profile.yaml").write_text(text)
+    """Write the three profiles with their captures below ``folder``; raise `Unavailable` when the shipped ones are missing."""
+    for reference in (FREEZER_PROFILE, ROOM_PROFILE):
+        name = reference.partition("@")[0]
+        shutil.copytree(_shipped(name), folder / name)
+    own = folder / DOOR_PROFILE.partition("@")[0]
+    own.mkdir(parents=True)
+    (own / "profile.yaml").write_text(_DOOR)
+    (own / "capture.jsonl").write_text(_DOOR_CAPTURE)
+    (own / "expected.jsonl").write_text(_DOOR_EXPECTED)
+
+
+def _shipped(name: str) -> Path:
+    for place in PLACES:
+        if (place / name / "profile.yaml").is_file():
+            return place / name
+    raise Unavailable(
+        f"no device profile {name} in {' or '.join(str(place) for place in PLACES)}",
+        remedy="run the demo from a clone of the project: ./run demo",
+    )

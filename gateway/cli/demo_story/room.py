@@ -95,10 +95,11 @@ class Room:
                 await asyncio.sleep(max(self._pace.real_s(SENSOR_PERIOD_S), self._pace.period_s))
 
     def measure(self) -> dict[str, object]:
-        """Return one set of room values in the sensor's units: Cel, %RH, mbar."""
+        """Return one set of room values in the sensor's units: Cel, %RH, mbar; ``door`` is the room's own, closed."""
         noise = self._noise.uniform
         return {
             "t": round(20.4 + noise(-0.1, 0.1), 2),
             "rh": round(45 + noise(-0.4, 0.4), 1),
             "dp": round(0.15 + noise(-0.004, 0.004), 3),
+            "door": False,
         }

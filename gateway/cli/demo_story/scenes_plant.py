@@ -31,8 +31,7 @@ async def ready(told: Context) -> Held:
     health = await told.ask("/api/v1/health")
     if not health.get("ready"):
         raise NotHeld(f"the gateway says it is not ready: {health.get('reasons')}")
-    pace = told.stage.pace
-    took_s = pace.now_s / pace.speed
+    took_s = told.stage.pace.age_s
     return Held(
         last, f"ready in {took_s:.1f} s: {health['status']}; {told.stage.broker.title}; {told.stage.plant.origin}"
     )

@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from gateway.cli.demo_story.acts import ACTION_CONDITION, ALERT_CONDITION, Act, Held
+from gateway.cli.demo_story.acts import DOOR, TEMPERATURE, Act, Held
 from gateway.cli.demo_story.watch import Watch
 
 WIDTH_NAME = 9
-LIMITS = (ALERT_CONDITION, ACTION_CONDITION)
 
 
 class Screen(Protocol):
@@ -123,10 +122,11 @@ STYLES = {"alert": "yellow", "action": "red", "returned": "green", "verified": "
 def status_line(at_s: float, watch: Watch, following: str) -> Text:
     """Return the living line."""
     parts = [f"{clock(at_s)} "]
-    for signal, reading in sorted(watch.newest.items()):
-        value = reading.value if reading.value is not None else "-"
-        mark = "" if reading.quality == "good" else f" {reading.quality}"
-        parts.append(f"{signal} {value}{mark}")
+    for signal in (TEMPERATURE, DOOR):
+        reading = watch.newest.get(signal)
+        if reading is not None:
+            value = reading.value if reading.value is not None else "-"
+            parts.append(f"{signal} {value}" + ("" if reading.quality == "good" else f" {reading.quality}"))
     parts.append(f"ledger {watch.size:,}")
     parts.append(f"next: {following}")
     return Text("  ".join(parts), style="cyan", no_wrap=True, overflow="ellipsis")

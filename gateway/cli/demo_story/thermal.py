@@ -37,8 +37,3 @@ class Chamber:
     def read(self) -> float:
         """Return what the sensor says: to 0.01 Cel, with noise."""
         return round(self.temperature_c + self._noise.uniform(-NOISE_C, NOISE_C), 2)
-
-    @property
-    def compressor_on(self) -> bool:
-        """Tell whether the compressor runs."""
-        return self.door_open or self.temperature_c > SET_POINT_C
