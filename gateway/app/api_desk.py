@@ -12,7 +12,7 @@ from gateway.domain.batch_event import NodeUse
 from gateway.pipeline.batch_desk import BatchDesk, Told
 from gateway.pipeline.bundles import BundleBuilder, batch_subject
 from gateway.pipeline.committer import Committer
-from gateway.pipeline.judge import Judge
+from gateway.pipeline.fold import Fold
 
 
 class ApiDesk:
@@ -21,14 +21,14 @@ class ApiDesk:
     def __init__(
         self,
         desk: BatchDesk,
-        judge: Judge,
+        fold: Fold,
         bundles: BundleBuilder,
         committer: Committer,
         indexed: Callable[[int], Awaitable[None]],
         now_ns: Callable[[], int],
     ) -> None:
         self._desk = desk
-        self._judge = judge
+        self._fold = fold
         self._bundles = bundles
         self._committer = committer
         self._indexed = indexed
@@ -62,12 +62,12 @@ class ApiDesk:
         """Build the bundle of a batch up to the newest head and record that it left."""
         size, note = self._committer.size, self._committer.checkpoint
         await self._indexed(size)
-        context = self._judge.batches.batch(batch)
-        excursions = [("excursion", shown["excursion"]) for shown in self._judge.excursions_of(context.memberships)]
-        deviations = [("deviation", shown["deviation"]) for shown in self._judge.deviations_of(batch)]
+        context = self._fold.batches.batch(batch)
+        excursions = [("excursion", shown["excursion"]) for shown in self._fold.excursions_of(context.memberships)]
+        deviations = [("deviation", shown["deviation"]) for shown in self._fold.deviations_of(batch)]
         now_ns = self._now_ns()
         subject = batch_subject(
-            batch, context.memberships, self._judge.rules_under("").plan, [*excursions, *deviations], now_ns
+            batch, context.memberships, self._fold.rules_under("").plan, [*excursions, *deviations], now_ns
         )
         loop = asyncio.get_running_loop()
         content = await loop.run_in_executor(None, self._bundles.build, subject, size, note, now_ns)

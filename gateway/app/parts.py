@@ -26,10 +26,11 @@ from gateway.app.zone import PlantZone
 from gateway.config.load import understand
 from gateway.domain.batch import Rolls
 from gateway.domain.batch_plan import BatchSettings
+from gateway.domain.reading_view import ReadingView
 from gateway.errors import ConfigurationRefused
 from gateway.ledger.note import VerifyKey
 from gateway.ledger.policy import Policy
-from gateway.ledger.records import Record, parse_record
+from gateway.ledger.records import Reading, Record, parse_record
 from gateway.ledger.segment import segment_of
 from gateway.pipeline.batch_desk import BatchDesk
 from gateway.pipeline.bundles import BundleBuilder
@@ -37,12 +38,15 @@ from gateway.pipeline.clock_watch import ClockRecorder, ClockWatch
 from gateway.pipeline.committer import CommitSettings, Committer
 from gateway.pipeline.disk_watch import DiskWatch
 from gateway.pipeline.event_maker import Maker, MakerSettings
+from gateway.pipeline.fold import Epoch, Fold
 from gateway.pipeline.intake import Intake
-from gateway.pipeline.judge import Epoch, Judge, JudgeSettings
+from gateway.pipeline.judge import Judge, JudgeSettings
+from gateway.pipeline.late_jobs import Readings
 from gateway.pipeline.opening import carry, effective, start
 from gateway.pipeline.outbox import Outbox
 from gateway.pipeline.projector import Projector
 from gateway.pipeline.publisher import Publisher
+from gateway.pipeline.reading_views import view_of
 from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.standing import Standing
 from gateway.ports import Source, StoreHead, SystemClock
@@ -111,14 +115,14 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site))
     _know_repeats(site, standing, intake)
     indexing = Indexing(site.state / "index.db", origin, store, committer)
-    judge = _judge(site, committer, stamp, store, head)
+    judge = _judge(site, committer, stamp, store, head, indexing)
     policy = Policy(logs=(sealer.key,))
     facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
     bundles = BundleBuilder(store, lambda: IndexFinder(indexing.query), policy, facts, verifier())
     sinks = await open_qms_sinks(site, clock, stack)
     maker = Maker(
         _maker_settings(site, sealer.key, build.version),
-        judge,
+        judge.fold,
         store,
         lambda: IndexFinder(indexing.query),
         bundles,
@@ -127,8 +131,8 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     )
     outbox = Outbox(site.plan.gateway, sinks, maker, committer, stamp, clock)
     lookup = LedgerLookup(lambda: indexing.query, store)
-    desk = BatchDesk(site.plan, _batch_settings(site), judge, committer, stamp, build.version)
-    judge.batch_notes.append(desk.note)
+    desk = BatchDesk(site.plan, _batch_settings(site), judge.fold, judge.folded, committer, stamp, build.version)
+    judge.fold.batch_notes.append(desk.note)
     return Parts(
         version=build.version,
         clock=clock,
@@ -144,7 +148,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         disk_watch=DiskWatch(committer.figures, committer, stamp, site.plan.gateway),
         sources=make_sources(site, clock, "gateway_crashed" if crashed else "gateway_stopped"),
         projectors=await open_projectors(site, clock, committer, lookup, stack),
-        api_desk=ApiDesk(desk, judge, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns),
+        api_desk=ApiDesk(desk, judge.fold, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns),
         health=Health(site.plan, committer, intake, clocks, stamp, clock, build.version),
         opening=([*opening, *configured], side_objects),
     )
@@ -183,7 +187,9 @@ def _know_repeats(site: Site, standing: Standing, intake: Intake) -> None:
         intake.know(plan.source, repeat_keys(plan, standing.payloads.get(plan.source, ())))
 
 
-def _judge(site: Site, committer: Committer, stamp: Stamper, store: SegmentStore, head: StoreHead) -> Judge:
+def _judge(
+    site: Site, committer: Committer, stamp: Stamper, store: SegmentStore, head: StoreHead, indexing: Indexing
+) -> Judge:
     batch = site.settings.batch
     required = [name for name, sink in site.settings.sinks.items() if sink.qms is not None and sink.qms.required]
 
@@ -192,14 +198,28 @@ def _judge(site: Site, committer: Committer, stamp: Stamper, store: SegmentStore
         return None if loaded.plan is None else Epoch(loaded.plan, loaded.limit_sets)
 
     return Judge(
-        Epoch(site.plan, site.limit_sets),
-        epochs,
-        JudgeSettings(rolls=Rolls(batch.pre_roll_s, batch.post_roll_s), required_sinks=tuple(required)),
+        Fold(Epoch(site.plan, site.limit_sets), epochs, Rolls(batch.pre_roll_s, batch.post_roll_s), store.read_blob),
+        JudgeSettings(required_sinks=tuple(required)),
         committer,
         stamp,
-        store.read_blob,
+        _readings(indexing, committer),
         level_at=head.tree.size,
     )
+
+
+def _readings(indexing: Indexing, committer: Committer) -> Readings:
+    """Return the function that reads a stretch of a signal up to the newest head."""
+
+    async def readings(signal: str, from_ns: int, to_ns: int) -> list[ReadingView]:
+        size = committer.size
+        await indexing.indexed(size)
+        rows = await asyncio.get_running_loop().run_in_executor(
+            None, indexing.query.readings, signal, from_ns, to_ns, size
+        )
+        records = ((row.entry, parse_record(row.content)) for row in rows)
+        return [view_of(index, record) for index, record in records if isinstance(record, Reading)]
+
+    return readings
 
 
 def _batch_settings(site: Site) -> BatchSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -46,10 +46,6 @@ class Folded(Protocol):
         """Batches as far as the fold is."""
         ...
 
-    async def folded(self, index: int) -> None:
-        """Wait until the record at ``index`` is folded."""
-        ...
-
     def excursions_of(self, memberships: Sequence[Membership]) -> list[dict[str, Any]]:
         """Return the excursions that meet these intervals on their places."""
         ...
@@ -63,10 +59,18 @@ class BatchDesk:
     """One at a time: an event is judged against everything that was recorded before it."""
 
     def __init__(
-        self, plan: Plan, settings: BatchSettings, folded: Folded, journal: Journal, stamp: Stamper, build: str
+        self,
+        plan: Plan,
+        settings: BatchSettings,
+        fold: Folded,
+        folded: Callable[[int], Awaitable[None]],
+        journal: Journal,
+        stamp: Stamper,
+        build: str,
     ) -> None:
         self._plan = plan
         self._settings = settings
+        self._fold = fold
         self._folded = folded
         self._journal = journal
         self._stamp = stamp
@@ -82,15 +86,15 @@ class BatchDesk:
         async with self._turn:
             head = self._stamp()
             event = self._event(batch, told, key, head["at_ns"])
-            known = self._folded.batches.answered(ADAPTER, key)
+            known = self._fold.batches.answered(ADAPTER, key)
             settings = self._settings
             if may_create:
                 settings = structs.replace(settings, auto_create=settings.auto_create | {ADAPTER})
-            judged = plan_batch_event(self._folded.batches, event, self._plan.nodes, settings)
+            judged = plan_batch_event(self._fold.batches, event, self._plan.nodes, settings)
             if known is not None:
                 return self._answer(batch, known, self._answers.get(key)), True
             index = self._journal.append(self._records(judged, head, account, told), urgent=True)
-            await self._folded.folded(index + len(judged) - 1)
+            await self._folded(index + len(judged) - 1)
             self._answers[key] = index
             return self._answer(batch, judged[0], index), False
 
@@ -116,26 +120,26 @@ class BatchDesk:
         """Return all batches, oldest first."""
         found = [
             self._shown(context.batch)
-            for context in self._folded.batches.batches()
+            for context in self._fold.batches.batches()
             if (context.open or not open_only) and (node is None or any(m.node == node for m in context.memberships))
         ]
         return sorted(found, key=lambda shown: (shown["from"] or "", shown["batch"]))
 
     def show(self, batch: str) -> dict[str, Any] | None:
         """Return one batch with its memberships, excursions and deviations; None if there is none."""
-        context = self._folded.batches.batch(batch)
+        context = self._fold.batches.batch(batch)
         if not context.told and not context.pending and not context.conflicts:
             return None
         return {
             **self._shown(batch),
-            "excursions": self._folded.excursions_of(context.memberships),
-            "deviations": self._folded.deviations_of(batch),
+            "excursions": self._fold.excursions_of(context.memberships),
+            "deviations": self._fold.deviations_of(batch),
             "pending": len(context.pending),
             "conflicts": len(context.conflicts),
         }
 
     def _shown(self, batch: str) -> dict[str, Any]:
-        context = self._folded.batches.batch(batch)
+        context = self._fold.batches.batch(batch)
         return {
             "batch": batch,
             "state": context.state.value,
@@ -173,14 +177,14 @@ class BatchDesk:
         )
 
     def _records(self, judged: Sequence[Judged], head: dict[str, Any], account: str, told: Told) -> list[Batch]:
-        context = self._folded.batches.trial(judged[0].event.batch)
+        context = self._fold.batches.trial(judged[0].event.batch)
         revision, records = context.revision, []
         for one in judged:
             revision += one.effect == "applied"
             facts: dict[str, Any] = {"body_sha256": sha256(msgspec.json.encode(told)).hexdigest()}
             if told.reason:
                 facts["told_reason"] = told.reason
-            rolls = self._folded.batches.rolls
+            rolls = self._fold.batches.rolls
             records.append(
                 batch_record(
                     one, head, revision=revision, rolls=rolls, account=account, facts=facts if one is judged[0] else {}
@@ -194,7 +198,7 @@ class BatchDesk:
             "event": judged.event.act.value,
             "effect": judged.effect,
             "effective_time": format_time(judged.event.effective_ns),
-            "state": self._folded.batches.batch(batch).state.value,
+            "state": self._fold.batches.batch(batch).state.value,
             "ledger_index": index,
             **({"remark": judged.remark} if judged.remark else {}),
         }

@@ -1,130 +1,64 @@
-"""Judge: the fold of the whole ledger into batches, excursions and deviations, and what follows from it.
+"""Judge: acts on what the fold finds: excursions and their deviations, timers, late readings, proofs of judging.
 
-One fold serves start and live path (rule 6): at a start it walks the ledger from its beginning and writes nothing; once it
-is level with the head it writes what it found and no record tells yet, and from then on what each commit brings. An
-excursion and its deviation stand in one append, so in one frame.
+At a start the fold walks the ledger from its beginning and nothing is written; once it is level with the head the judge
+writes what was found and no record tells yet, and from then on what each commit brings. An excursion and its deviation
+stand in one append, so in one frame.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import structlog
 from msgspec import Struct
 
 from gateway.domain import deviation as domain
-from gateway.domain.batch import Batches, Rolls
-from gateway.domain.deviation import DEFAULT_RULE, Deviations, Part
 from gateway.domain.deviation_rules import BatchPresence, Surroundings
-from gateway.domain.evaluator import Evaluator
-from gateway.domain.excursion_event import EventKey, ExcursionEvent
-from gateway.domain.limits import DeviationRule, LimitSet
-from gateway.domain.membership import Membership, places_of
-from gateway.domain.plan import Plan
-from gateway.domain.reading_view import ReadingView
-from gateway.domain.signal_track import Instant
-from gateway.domain.times import format_time
-from gateway.ledger.records import (
-    Batch,
-    Clock,
-    Config,
-    Content,
-    Delivery,
-    Deviation,
-    Excursion,
-    Gap,
-    Reading,
-    Record,
-    parse_content,
-)
-from gateway.pipeline.batch_records import judged_of
-from gateway.pipeline.deviation_records import deviation_record, revision_of
-from gateway.pipeline.excursion_book import RAISING, ExcursionBook, shown_excursion, view_of_excursion
-from gateway.pipeline.excursion_records import excursion_record, written_of
-from gateway.pipeline.reading_views import view_of
-from gateway.pipeline.rulebook import Rulebook
+from gateway.domain.excursion_event import ExcursionEvent
+from gateway.ledger.records import Deviation, Excursion, Gateway, Record
+from gateway.pipeline.deviation_records import deviation_record
+from gateway.pipeline.excursion_book import RAISING, view_of_excursion
+from gateway.pipeline.excursion_records import excursion_record
+from gateway.pipeline.fold import Fold
+from gateway.pipeline.late_jobs import LateJobs, Readings, settled_record
 from gateway.pipeline.stamp import Stamper
 from gateway.ports import Journal
 
 LOOK_S: Final = 1.0
-LINK_DOWN: Final = "link_down"
-
-_log = structlog.get_logger(component="judge")
-
-
-class Epoch(Struct, frozen=True):
-    """One configuration epoch as far as judging needs it."""
-
-    plan: Plan
-    limit_sets: Sequence[LimitSet]
-
-
-class Epochs(Protocol):
-    """Understands a configuration from the bytes that the ledger holds."""
-
-    def __call__(self, files: Mapping[str, bytes], change_set: str) -> Epoch | None:
-        """Return the epoch, None if these bytes are not understood by this version."""
-        ...
+EVALUATED_NS: Final = 60_000_000_000
+EVALUATOR_VERSION: Final = "each/1"
 
 
 class JudgeSettings(Struct, frozen=True, kw_only=True):
-    """What the configuration says beside limits: rolls, and the sinks that data conditions go to."""
+    """The sinks that data conditions go to, which have no rule; and clients with sinks of their own."""
 
-    rolls: Rolls
     required_sinks: tuple[str, ...]
     client_sinks: Mapping[str, tuple[str, ...]] = {}
 
 
 class Judge:
-    """Owner of the fold; followers ask it, nobody else changes it."""
+    """Drives the fold along the journal; the only one that writes excursions and deviations."""
 
     def __init__(
         self,
-        running: Epoch,
-        epochs: Epochs,
+        fold: Fold,
         settings: JudgeSettings,
         journal: Journal,
         stamp: Stamper,
-        read_blob: Any,
+        readings: Readings,
         *,
         level_at: int,
     ) -> None:
-        self._running = running
-        self._epochs = epochs
+        self.fold = fold
         self._settings = settings
         self._journal = journal
         self._stamp = stamp
-        self._read_blob = read_blob
         self._level_at = level_at
-        self._plan = running.plan
-        self._rules = Rulebook(running.plan, running.limit_sets)
-        self._books: dict[str, Rulebook] = {running.plan.config: self._rules}
-        self._files: dict[str, bytes] = {}
-        self._states: dict[str, str | None] = {}
-        self._boot: str | None = None
         self._size = 0
         self._advanced = asyncio.Condition()
-        self._appended: set[EventKey] = set()
-        self._revisions: dict[tuple[str, int], domain.Deviation] = {}
-        self._indexes: dict[str, int] = {}
-        self.batch_notes: list[Any] = []
-        self.record_ids: dict[str, str] = {}
-        self._folds: Mapping[type[Record], Any] = {
-            Reading: self._reading,
-            Excursion: self._excursion,
-            Deviation: self._deviation,
-            Delivery: self._delivery,
-            Batch: self._batch,
-            Gap: self._gap,
-            Clock: self._clock,
-            Config: self._config,
-        }
-        self.batches = Batches(settings.rolls)
-        self.book = ExcursionBook()
-        self.deviations = Deviations(running.plan.gateway)
-        self.evaluator = Evaluator()
+        self._late = LateJobs(fold.evaluator, fold.book, readings)
+        self._evaluated_ns = 0
 
     @property
     def size(self) -> int:
@@ -149,7 +83,7 @@ class Judge:
         while True:
             if self.level and loop.time() >= look_at:
                 look_at = loop.time() + LOOK_S
-                self._look()
+                await self._look()
             try:
                 commit = await asyncio.wait_for(self._journal.follow(self._size), LOOK_S)
             except TimeoutError:
@@ -157,187 +91,54 @@ class Judge:
             if commit is None:
                 return
             for index, record in enumerate(commit.records, commit.first):
-                self.take(index, record)
+                self.fold.take(index, record)
             self._size = commit.first + len(commit.records)
             async with self._advanced:
                 self._advanced.notify_all()
             if self.level:
-                self._write(self.evaluator.outstanding())
+                self._write(self.fold.evaluator.outstanding())
             else:
                 await asyncio.sleep(0)
 
-    def rules_under(self, config: str) -> Rulebook:
-        """Return the rulebook of a configuration by its first 16 hex digits, the one in force if that is not known."""
-        return self._books.get(config, self._rules)
-
-    def take(self, index: int, record: Record) -> None:
-        """Fold one record."""
-        fold = self._folds.get(type(record))
-        if fold is not None:
-            fold(index, record)
-
-    def excursions_of(self, memberships: Sequence[Membership]) -> list[dict[str, Any]]:
-        """Return the excursions that meet these intervals on their places, oldest first."""
-        found = [
-            story
-            for story in self.book.stories.values()
-            if any(self._meets(m, story.newest, story.t1_ns) for m in memberships if not m.withdrawn)
-        ]
-        return [shown_excursion(story, format_time) for story in sorted(found, key=lambda s: s.raised.t0_ns)]
-
-    def deviations_of(self, batch: str) -> list[dict[str, Any]]:
-        """Return the deviations that name a batch, oldest first, with the record ids the QMS gave."""
-        return [
-            {
-                "deviation": one.deviation,
-                "state": one.state.value,
-                "revision": one.revision,
-                "excursions": list(one.excursions),
-                "record_id": self.record_ids.get(one.deviation),
-            }
-            for one in self.deviations.all()
-            if batch in one.batches
-        ]
-
-    def _reading(self, index: int, record: Reading) -> None:
-        view = view_of(index, record)
-        if record.signal in self._rules.state_signals and record.quality != "bad":
-            state = str(view.value) if view.value is not None else None
-            if self._states.get(record.signal) != state:
-                self._states[record.signal] = state
-                at = Instant(index, view.te_ns, view.monotonic_ns)
-                for signal in sorted(self._rules.state_signals[record.signal]):
-                    self._rewatch(signal, at)
-        self.evaluator.apply_reading(view)
-
-    def _gap(self, index: int, record: Gap) -> None:
-        if record.cause == LINK_DOWN and record.event in {"opened", "closed"}:
-            self.evaluator.apply_reading(
-                ReadingView(
-                    index=index,
-                    signal=f"{record.source}:comm_lost",
-                    te_ns=record.at_ns,
-                    value=record.event == "opened",
-                    quality="good",
-                    basis="received",
-                    monotonic_ns=record.boot_ns,
-                    received_ns=record.at_ns,
-                )
-            )
-        if record.event == "opened":
-            signals = record.signals or [s.id for s in self._plan.signals.values() if s.source == record.source]
-            self.evaluator.apply_gap(tuple(signals), Instant(index, record.at_ns, record.boot_ns))
-
-    def _config(self, index: int, record: Config) -> None:
-        if record.event == "file" and isinstance(record.path, str) and isinstance(record.content, Content):
-            content = parse_content(record.content)
-            if content is None and isinstance(record.content.sha256, str):
-                content = self._read_blob(record.content.sha256)
-            self._files[record.path] = content or b""
-        elif record.event == "effective":
-            files, self._files = self._files, {}
-            same = record.config == self._running.plan.config
-            epoch = self._running if same else self._epochs(files, record.change_set)
-            if epoch is None:
-                _log.warning(
-                    "config.unknown", error="an earlier configuration is not understood", remedy="see the ledger"
-                )
-                return
-            self._plan, self._rules = epoch.plan, Rulebook(epoch.plan, epoch.limit_sets)
-            self._books[epoch.plan.config] = self._rules
-            at = Instant(index, record.at_ns, record.boot_ns)
-            for watch in self._rules.watches(self._phase_at(record.at_ns), self._states):
-                self.evaluator.apply_rules(watch, at)
-
-    def _batch(self, index: int, record: Batch) -> None:
-        judged = judged_of(record)
-        for note in self.batch_notes:
-            note(index, record)
-        if judged is None:
-            return
-        self.batches.apply(judged)
-        self._indexes.setdefault(record.batch, index)
-        if judged.effect != "applied":
-            return
-        at = Instant(index, record.at_ns, record.boot_ns)
-        places = {m.node for m in self.batches.batch(record.batch).memberships}
-        for signal in self._plan.signals.values():
-            if not places.isdisjoint(places_of(signal.node, self._plan.nodes)):
-                self._rewatch(signal.id, at)
-
-    def _rewatch(self, signal: str, at: Instant) -> None:
-        watch = self._rules.watch(signal, self._phase_at(at.te_ns), self._states)
-        self.evaluator.apply_rules(watch, at, "phase_change")
-
-    def _phase_at(self, at_ns: int) -> Any:
-        """Return the function node → phase of the open batch there."""
-
-        def phase(node: str) -> str | None:
-            here = self.batches.batches_at(places_of(node, self._plan.nodes), at_ns, at_ns + 1)
-            phases = {self.batches.batch(m.batch).phase_at(at_ns) for m in here} - {None}
-            return phases.pop() if len(phases) == 1 else None
-
-        return phase
-
-    def _excursion(self, index: int, record: Excursion) -> None:
-        written = written_of(index, record)
-        if written is not None:
-            self.evaluator.apply_written(written)
-            self._appended.discard(written.key)
-        self.book.take(index, record)
-        story = self.book.stories.get(record.excursion)
-        if story is not None:
-            self.deviations.apply_return(record.excursion, story.t1_ns)
-
-    def _clock(self, index: int, record: Clock) -> None:
-        if self._boot is not None and self._boot != record.boot_id:
-            self.evaluator.apply_boot(index)
-        self._boot = record.boot_id
-
-    def _delivery(self, _index: int, record: Delivery) -> None:
-        if isinstance(record.external_id, str) and record.object.kind == "deviation":
-            self.record_ids[record.object.id] = record.external_id
-
-    def _deviation(self, _index: int, record: Deviation) -> None:
-        known = self._revisions.pop((record.deviation, record.revision), None)
-        if known is None:
-            before = next((d for d in self.deviations.all() if d.deviation == record.deviation), None)
-            known = revision_of(
-                record, before, {one: self._part(one) for one in record.excursions if one in self.book.stories}
-            )
-            self.deviations.apply(known)
-
-    def _part(self, excursion: str) -> Part:
-        story = self.book.stories[excursion]
-        rule = self._deviation_rule(story.raised) or DEFAULT_RULE
-        return Part(
-            excursion=view_of_excursion(story.raised, self._plan),
-            t1_ns=story.t1_ns,
-            reopen_s=rule.reopen_s,
-            ended_hold_s=rule.ended_hold_s,
-        )
-
-    def _look(self) -> None:
-        """Do what time alone brings: timers of conditions, deviations whose condition has ended and held."""
+    async def _look(self) -> None:
+        """Do what time alone brings: timers, late readings, deviations whose condition has ended and held."""
         now = self._stamp.clock.now()
-        self._write(self.evaluator.due(now.boot_ns, now.wall_ns))
-        revisions = self.deviations.due(now.wall_ns)
+        if now.monotonic_ns - self._evaluated_ns >= EVALUATED_NS:
+            self._evaluated_ns = now.monotonic_ns
+            self._journal.append([self._evaluated()])
+        self._late.gap_closed(self.fold.gaps_closed)
+        self.fold.gaps_closed.clear()
+        for signal in self._late.due(now.monotonic_ns):
+            events, through = await self._late.judge(signal)
+            self._write(events)
+            self._journal.append([settled_record(signal, through, *self._who())], urgent=True)
+        self._write(self.fold.evaluator.due(now.boot_ns, now.wall_ns))
+        revisions = self.fold.deviations.due(now.wall_ns)
         if revisions:
             self._journal.append([self._keep(revision) for revision in revisions], urgent=True)
 
+    def _evaluated(self) -> Gateway:
+        """Return the record that proves that the silent part was judged (BA-06)."""
+        head, gateway, run, config = self._who()
+        facts = {"evaluator": EVALUATOR_VERSION, "index": self._size - 1}
+        return Gateway(**head, event="evaluated", gateway=gateway, run=run, config=config, facts=facts)
+
+    def _who(self) -> tuple[dict[str, Any], str, int, str]:
+        return self._stamp(), self.fold.plan.gateway, self._stamp.run, self.fold.plan.config
+
     def _write(self, events: Sequence[ExcursionEvent]) -> None:
         for event in events:
-            if event.key in self._appended:
+            if event.key in self.fold.appended:
                 continue
-            self._appended.add(event.key)
+            self.fold.appended.add(event.key)
             head = self._stamp()
-            record = excursion_record(event, head, gateway=self._plan.gateway, config=self._plan.config)
+            record = excursion_record(event, head, gateway=self.fold.plan.gateway, config=self.fold.plan.config)
             records: list[Record] = [record]
             if event.event in RAISING:
-                view = view_of_excursion(record, self._plan)
-                planned = self.deviations.plan_raised(view, self._around(record, head["at_ns"]), head["at_ns"])
+                view = view_of_excursion(record, self.fold.plan)
+                planned = self.fold.deviations.plan_raised(view, self._around(record, head["at_ns"]), head["at_ns"])
             elif event.event in {"crossing", "revised"}:
-                planned = self.deviations.plan_changed(record.excursion, head["at_ns"])
+                planned = self.fold.deviations.plan_changed(record.excursion, head["at_ns"])
             else:
                 planned = ()
             records += [self._keep(revision) for revision in planned]
@@ -345,45 +146,18 @@ class Judge:
 
     def _keep(self, revision: domain.Deviation) -> Deviation:
         """Take a planned revision up at once, so that the next decision sees it, and return its record."""
-        self.deviations.apply(revision)
-        self._revisions[revision.deviation, revision.revision] = revision
+        self.fold.deviations.apply(revision)
+        self.fold.expected[revision.deviation, revision.revision] = revision
         return deviation_record(revision, self._stamp())
 
     def _around(self, record: Excursion, now_ns: int) -> Surroundings:
-        present = self.present(record, record.t1_ns if isinstance(record.t1_ns, int) else None)
+        present = self.fold.present(record, record.t1_ns if isinstance(record.t1_ns, int) else None)
         shares = [(now_ns - record.t0_ns) / max(1, now_ns - m.from_ns) for m in present if record.class_ == "data"]
         return Surroundings(
-            rule=self._deviation_rule(record),
+            rule=self.fold.deviation_rule(record),
             batches=tuple(BatchPresence(m.batch, m.client) for m in present),
             missing_share=min(1.0, max(shares, default=0.0)),
-            repeats_30d=self.book.repeats_30d(record.condition, record.t0_ns),
+            repeats_30d=self.fold.book.repeats_30d(record.condition, record.t0_ns),
             required_sinks=self._settings.required_sinks,
             client_sinks=self._settings.client_sinks,
         )
-
-    def present(self, record: Excursion, t1_ns: int | None) -> tuple[Membership, ...]:
-        """Return the memberships that an excursion meets on its equipment, or in its room, rolls excluded."""
-        return self.batches.batches_at(self.places(record), record.t0_ns, t1_ns)
-
-    def places(self, record: Excursion) -> tuple[str, ...]:
-        """Return what a condition is about: equipment, or a room with all that stands in it; a source, all its signals' places.
-
-        What happens in one unit does not touch a batch in another unit of the same room; what happens in the room touches both.
-        """
-        if isinstance(record.signal, str) and record.signal in self._plan.signals:
-            signals = [self._plan.signals[record.signal]]
-        else:
-            source = record.condition.partition(":")[0]
-            signals = [s for s in self._plan.signals.values() if s.source == source]
-        places: dict[str, None] = {}
-        for signal in signals:
-            places.update(dict.fromkeys(places_of(signal.node, self._plan.nodes)))
-        return tuple(places)
-
-    def _meets(self, membership: Membership, record: Excursion, t1_ns: int | None) -> bool:
-        places = self.places(record)
-        return (membership.node in places or membership.room in places) and membership.overlaps(record.t0_ns, t1_ns)
-
-    def _deviation_rule(self, record: Excursion) -> DeviationRule | None:
-        found = self._rules.rule_of(record.condition, record.rule if isinstance(record.rule, str) else None)
-        return None if found is None else found[1].deviation

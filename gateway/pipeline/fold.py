@@ -1,0 +1,287 @@
+"""Fold: the whole ledger taken up into batches, excursions, deviations and the evaluator's state, record by record.
+
+Nothing is decided and nothing is written here: the same calls serve the start and the live path (rule 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import structlog
+from msgspec import Struct
+
+from gateway.domain import deviation as domain
+from gateway.domain.batch import Batches, Rolls
+from gateway.domain.deviation import DEFAULT_RULE, Deviations, Part
+from gateway.domain.evaluator import Evaluator
+from gateway.domain.excursion_event import EventKey
+from gateway.domain.limits import DeviationRule, LimitSet
+from gateway.domain.membership import Membership, places_of
+from gateway.domain.plan import Plan
+from gateway.domain.reading_view import ReadingView
+from gateway.domain.signal_track import Instant
+from gateway.domain.times import format_time
+from gateway.ledger.records import (
+    Batch,
+    Clock,
+    Config,
+    Content,
+    Delivery,
+    Deviation,
+    Excursion,
+    Gap,
+    Gateway,
+    Reading,
+    Record,
+    parse_content,
+)
+from gateway.pipeline.batch_records import judged_of
+from gateway.pipeline.deviation_records import revision_of
+from gateway.pipeline.excursion_book import ExcursionBook, shown_excursion, view_of_excursion
+from gateway.pipeline.excursion_records import written_of
+from gateway.pipeline.late_jobs import SETTLED
+from gateway.pipeline.reading_views import view_of
+from gateway.pipeline.rulebook import Rulebook
+
+LINK_DOWN: Final = "link_down"
+
+_log = structlog.get_logger(component="judge")
+
+
+class Epoch(Struct, frozen=True):
+    """One configuration epoch as far as judging needs it."""
+
+    plan: Plan
+    limit_sets: Sequence[LimitSet]
+
+
+class Epochs(Protocol):
+    """Understands a configuration from the bytes that the ledger holds."""
+
+    def __call__(self, files: Mapping[str, bytes], change_set: str) -> Epoch | None:
+        """Return the epoch, None if these bytes are not understood by this version."""
+        ...
+
+
+class Fold:
+    """One owner, the judge; others ask it. ``plan`` is the configuration in force where the fold stands.
+
+    ``appended`` and ``expected`` are what the judge has written and the fold has not seen come back. ``gaps_closed``
+    collects signals whose backfill is done; ``batch_notes`` are told of every batch record with its index.
+    """
+
+    def __init__(self, running: Epoch, epochs: Epochs, rolls: Rolls, read_blob: Callable[[str], bytes | None]) -> None:
+        self._running = running
+        self._epochs = epochs
+        self._read_blob = read_blob
+        self.plan = running.plan
+        self._rules = Rulebook(running.plan, running.limit_sets)
+        self._books: dict[str, Rulebook] = {running.plan.config: self._rules}
+        self._files: dict[str, bytes] = {}
+        self._states: dict[str, str | None] = {}
+        self._boot: str | None = None
+        self.appended: set[EventKey] = set()
+        self.expected: dict[tuple[str, int], domain.Deviation] = {}
+        self.gaps_closed: set[str] = set()
+        self.batch_notes: list[Callable[[int, Batch], None]] = []
+        self.record_ids: dict[str, str] = {}
+        self.batches = Batches(rolls)
+        self.book = ExcursionBook()
+        self.deviations = Deviations(running.plan.gateway)
+        self.evaluator = Evaluator()
+        self._folds: Mapping[type[Record], Any] = {
+            Reading: self._reading,
+            Excursion: self._excursion,
+            Deviation: self._deviation,
+            Delivery: self._delivery,
+            Batch: self._batch,
+            Gap: self._gap,
+            Gateway: self._gateway,
+            Clock: self._clock,
+            Config: self._config,
+        }
+
+    def rules_under(self, config: str) -> Rulebook:
+        """Return the rulebook of a configuration by its first 16 hex digits, the one in force if that is not known."""
+        return self._books.get(config, self._rules)
+
+    def take(self, index: int, record: Record) -> None:
+        """Fold one record."""
+        fold = self._folds.get(type(record))
+        if fold is not None:
+            fold(index, record)
+
+    def excursions_of(self, memberships: Sequence[Membership]) -> list[dict[str, Any]]:
+        """Return the excursions that meet these intervals on their places, oldest first."""
+        found = [
+            story
+            for story in self.book.stories.values()
+            if any(self._meets(m, story.newest, story.t1_ns) for m in memberships if not m.withdrawn)
+        ]
+        return [shown_excursion(story, format_time) for story in sorted(found, key=lambda s: s.raised.t0_ns)]
+
+    def deviations_of(self, batch: str) -> list[dict[str, Any]]:
+        """Return the deviations that name a batch, oldest first, with the record ids the QMS gave."""
+        return [
+            {
+                "deviation": one.deviation,
+                "state": one.state.value,
+                "revision": one.revision,
+                "excursions": list(one.excursions),
+                "record_id": self.record_ids.get(one.deviation),
+            }
+            for one in self.deviations.all()
+            if batch in one.batches
+        ]
+
+    def present(self, record: Excursion, t1_ns: int | None) -> tuple[Membership, ...]:
+        """Return the memberships that an excursion meets on its equipment, or in its room, rolls excluded."""
+        return self.batches.batches_at(self.places(record), record.t0_ns, t1_ns)
+
+    def places(self, record: Excursion) -> tuple[str, ...]:
+        """Return what a condition is about: equipment, or a room with all that stands in it; a source, all its signals' places.
+
+        What happens in one unit does not touch a batch in another unit of the same room; what happens in the room touches both.
+        """
+        if isinstance(record.signal, str) and record.signal in self.plan.signals:
+            signals = [self.plan.signals[record.signal]]
+        else:
+            source = record.condition.partition(":")[0]
+            signals = [s for s in self.plan.signals.values() if s.source == source]
+        places: dict[str, None] = {}
+        for signal in signals:
+            places.update(dict.fromkeys(places_of(signal.node, self.plan.nodes)))
+        return tuple(places)
+
+    def _reading(self, index: int, record: Reading) -> None:
+        view = view_of(index, record)
+        if record.signal in self._rules.state_signals and record.quality != "bad":
+            state = str(view.value) if view.value is not None else None
+            if self._states.get(record.signal) != state:
+                self._states[record.signal] = state
+                at = Instant(index, view.te_ns, view.monotonic_ns)
+                for signal in sorted(self._rules.state_signals[record.signal]):
+                    self._rewatch(signal, at)
+        self.evaluator.apply_reading(view)
+
+    def _gap(self, index: int, record: Gap) -> None:
+        if record.cause == LINK_DOWN and record.event in {"opened", "closed"}:
+            self.evaluator.apply_reading(
+                ReadingView(
+                    index=index,
+                    signal=f"{record.source}:comm_lost",
+                    te_ns=record.at_ns,
+                    value=record.event == "opened",
+                    quality="good",
+                    basis="received",
+                    monotonic_ns=record.boot_ns,
+                    received_ns=record.at_ns,
+                )
+            )
+        signals = record.signals or [s.id for s in self.plan.signals.values() if s.source == record.source]
+        if record.event == "closed":
+            self.gaps_closed.update(signals)
+        if record.event == "opened":
+            self.evaluator.apply_gap(tuple(signals), Instant(index, record.at_ns, record.boot_ns))
+
+    def _config(self, index: int, record: Config) -> None:
+        if record.event == "file" and isinstance(record.path, str) and isinstance(record.content, Content):
+            content = parse_content(record.content)
+            if content is None and isinstance(record.content.sha256, str):
+                content = self._read_blob(record.content.sha256)
+            self._files[record.path] = content or b""
+        elif record.event == "effective":
+            files, self._files = self._files, {}
+            same = record.config == self._running.plan.config
+            epoch = self._running if same else self._epochs(files, record.change_set)
+            if epoch is None:
+                _log.warning(
+                    "config.unknown", error="an earlier configuration is not understood", remedy="see the ledger"
+                )
+                return
+            self.plan, self._rules = epoch.plan, Rulebook(epoch.plan, epoch.limit_sets)
+            self._books[epoch.plan.config] = self._rules
+            at = Instant(index, record.at_ns, record.boot_ns)
+            for watch in self._rules.watches(self._phase_at(record.at_ns), self._states):
+                self.evaluator.apply_rules(watch, at)
+
+    def _batch(self, index: int, record: Batch) -> None:
+        judged = judged_of(record)
+        for note in self.batch_notes:
+            note(index, record)
+        if judged is None:
+            return
+        self.batches.apply(judged)
+        if judged.effect != "applied":
+            return
+        at = Instant(index, record.at_ns, record.boot_ns)
+        places = {m.node for m in self.batches.batch(record.batch).memberships}
+        for signal in self.plan.signals.values():
+            if not places.isdisjoint(places_of(signal.node, self.plan.nodes)):
+                self._rewatch(signal.id, at)
+
+    def _rewatch(self, signal: str, at: Instant) -> None:
+        watch = self._rules.watch(signal, self._phase_at(at.te_ns), self._states)
+        self.evaluator.apply_rules(watch, at, "phase_change")
+
+    def _phase_at(self, at_ns: int) -> Any:
+        """Return the function node → phase of the open batch there."""
+
+        def phase(node: str) -> str | None:
+            here = self.batches.batches_at(places_of(node, self.plan.nodes), at_ns, at_ns + 1)
+            phases = {self.batches.batch(m.batch).phase_at(at_ns) for m in here} - {None}
+            return phases.pop() if len(phases) == 1 else None
+
+        return phase
+
+    def _excursion(self, index: int, record: Excursion) -> None:
+        written = written_of(index, record)
+        if written is not None:
+            self.evaluator.apply_written(written)
+            self.appended.discard(written.key)
+        self.book.take(index, record)
+        story = self.book.stories.get(record.excursion)
+        if story is not None:
+            self.deviations.apply_return(record.excursion, story.t1_ns)
+
+    def _gateway(self, _index: int, record: Gateway) -> None:
+        if record.event == "evaluated" and record.code == SETTLED and isinstance(record.facts, dict):
+            self.evaluator.settle_late(record.facts["signal"], record.facts["index"])
+
+    def _clock(self, index: int, record: Clock) -> None:
+        if self._boot is not None and self._boot != record.boot_id:
+            self.evaluator.apply_boot(index)
+        self._boot = record.boot_id
+
+    def _delivery(self, _index: int, record: Delivery) -> None:
+        if isinstance(record.external_id, str) and record.object.kind == "deviation":
+            self.record_ids[record.object.id] = record.external_id
+
+    def _deviation(self, _index: int, record: Deviation) -> None:
+        known = self.expected.pop((record.deviation, record.revision), None)
+        if known is None:
+            before = next((d for d in self.deviations.all() if d.deviation == record.deviation), None)
+            known = revision_of(
+                record, before, {one: self._part(one) for one in record.excursions if one in self.book.stories}
+            )
+            self.deviations.apply(known)
+
+    def _part(self, excursion: str) -> Part:
+        story = self.book.stories[excursion]
+        rule = self.deviation_rule(story.raised) or DEFAULT_RULE
+        return Part(
+            excursion=view_of_excursion(story.raised, self.plan),
+            t1_ns=story.t1_ns,
+            reopen_s=rule.reopen_s,
+            ended_hold_s=rule.ended_hold_s,
+        )
+
+    def _meets(self, membership: Membership, record: Excursion, t1_ns: int | None) -> bool:
+        places = self.places(record)
+        return (membership.node in places or membership.room in places) and membership.overlaps(record.t0_ns, t1_ns)
+
+    def deviation_rule(self, record: Excursion) -> DeviationRule | None:
+        """Return what the rule behind an excursion says of deviations, None for data and system conditions."""
+        found = self._rules.rule_of(record.condition, record.rule if isinstance(record.rule, str) else None)
+        return None if found is None else found[1].deviation
