@@ -51,7 +51,8 @@ def machine_checks(loaded: Loaded, folder: Path, now: datetime) -> list[Environm
         return []
     ledger = folder / settings.ledger.path
     found: list[EnvironmentCheck] = []
-    for path, reference in references(settings):
+    named = list(references(settings)) + (list(references(loaded.clients)) if loaded.clients else [])
+    for path, reference in named:
         found.append(MachineCheck("secret-readable", f"{path} ({reference})", partial(_secret, reference, folder)))
     for target, listen in _listeners(settings):
         found.append(MachineCheck("port-free", f"{target} {listen}", partial(port_free, listen, ledger)))

@@ -73,7 +73,7 @@ def read_secret(reference: str, folder: Path, environment: Mapping[str, str] = o
             remedy = "start through systemd with LoadCredential=, or use file: or env:"
             raise ConfigurationRefused(f"{reference}: {CREDENTIALS} is not set", code="SEC-01", remedy=remedy)
         return Secret(reference, _read(Path(credentials) / name))
-    path = folder / name
+    path = Path(os.path.normpath(folder / name))
     content = _read(path)
     if path.stat().st_mode & _OTHERS:
         problem = f"{path} can be read by others"

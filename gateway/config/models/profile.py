@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.config.models.types import (
     Criticality,
@@ -133,7 +134,7 @@ class ValidWhenBlock(Model):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.is_ is None and self.min is None and self.max is None:
-            need(self, "is_", why="is, or min and max")
+            raise PydanticCustomError("SCH-02", "missing key 'is': the value it must have, or min and max")
         return self
 
 

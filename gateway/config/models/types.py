@@ -107,7 +107,8 @@ def pattern(regex: str, expected: str) -> Check:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or compiled.fullmatch(value) is None:
-            raise refuse(value, _quoted(value, expected))
+            fits = compiled.fullmatch(str(value)) is not None
+            raise refuse(value, _quoted(value, expected) if fits else expected)
         return value
 
     return Check(expected, {"type": "string", "pattern": f"^(?:{regex})$"}, check)
