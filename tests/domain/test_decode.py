@@ -261,7 +261,7 @@ CONDITIONS = (
         (True, "ok", False),
     ],
 )
-def test_us_01_counts_without_flow_are_bad_never_zero(flow, laser, valid):
+def test_di_01_counts_without_flow_are_bad_never_zero(flow, laser, valid):
     signal = plan(type="integer", valid_when=CONDITIONS)
     companions = {
         "D-1/flow": Decoded(flow, None, BAD if flow is None else GOOD),
