@@ -11,9 +11,9 @@ import re
 import uuid
 from collections.abc import Sequence
 
-from asyncua import ua
 from msgspec import Struct
 
+from gateway.adapters.opcua.foreign import BrowsePath, NodeId, ua
 from gateway.errors import SourceRefused
 
 _FORM = re.compile(r"(?:nsu=(?P<uri>[^;]*);)?(?P<kind>[sigb]=|path:)(?P<rest>.*)", re.DOTALL)
@@ -56,14 +56,14 @@ def parse_address(text: str) -> Address:
         raise _unknown(text, str(error)) from error
 
 
-def bind(address: Address, namespaces: Sequence[str]) -> ua.NodeId | None:
+def bind(address: Address, namespaces: Sequence[str]) -> NodeId | None:
     """Return the node id on this server; None when it does not know the namespace, or the address is a path."""
     if address.identifier is None or address.uri not in namespaces:
         return None
     return ua.NodeId(address.identifier, namespaces.index(address.uri))
 
 
-def browse_path(address: Address, namespaces: Sequence[str]) -> ua.BrowsePath | None:
+def browse_path(address: Address, namespaces: Sequence[str]) -> BrowsePath | None:
     """Return the path from the Objects folder for TranslateBrowsePaths; None when the namespace is not there."""
     if address.uri not in namespaces:
         return None
@@ -81,7 +81,7 @@ def browse_path(address: Address, namespaces: Sequence[str]) -> ua.BrowsePath | 
     return path
 
 
-def format_address(node: ua.NodeId, namespaces: Sequence[str]) -> str:
+def format_address(node: NodeId, namespaces: Sequence[str]) -> str:
     """Return the text a profile keeps for a node of this server."""
     uri = namespaces[node.NamespaceIndex] if node.NamespaceIndex < len(namespaces) else f"?{node.NamespaceIndex}"
     head = "" if node.NamespaceIndex == 0 else f"nsu={uri};"

@@ -10,12 +10,12 @@ import asyncio
 import logging
 from typing import Any
 
-from asyncua import Client, ua
+from asyncua.client.client import Client
 from asyncua.common.utils import Buffer
-from asyncua.ua.ua_binary import nodeid_from_binary, nodeid_to_binary
 from msgspec import Struct
 
 from gateway.adapters.opcua.errors import Trouble, Verdict, judge
+from gateway.adapters.opcua.foreign import NodeId, binary, ua
 from gateway.adapters.opcua.link import OpcuaLink
 from gateway.adapters.opcua.security import check_server_certificate, load_certificate, load_key, make_policy
 from gateway.adapters.opcua.session_file import Kept, TokenPolicy
@@ -55,7 +55,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
     build: dict[str, str]
 
 
-class OpcuaClient(Client):  # type: ignore[misc]  # the library is untyped
+class OpcuaClient(Client):
     """The library's codec, channel and session; every task and every decision is ours."""
 
     def __init__(self, link: OpcuaLink) -> None:
@@ -80,7 +80,8 @@ class OpcuaClient(Client):  # type: ignore[misc]  # the library is untyped
     @property
     def session(self) -> PumpSession:
         """The session of this connection."""
-        session: PumpSession = self.uaclient.session
+        session = self.uaclient.session
+        assert isinstance(session, PumpSession)
         return session
 
     async def open_channel(self) -> None:
@@ -101,8 +102,9 @@ class OpcuaClient(Client):  # type: ignore[misc]  # the library is untyped
         """Activate a kept session on this new channel (step 1); raise `Trouble` with verdict SESSION if it is gone."""
         if self.link.policy != "None":
             self._check_pin(wall_ns, None)
-        self.session.restore_authentication_token(nodeid_from_binary(Buffer(kept.token)))
-        self._server_nonce = kept.nonce
+        self.session.restore_authentication_token(binary.nodeid_from_binary(Buffer(kept.token)))
+        nonce: Any = kept.nonce
+        self._server_nonce = nonce
         self.session_timeout = int(kept.timeout_ms)
         self._policy_ids = [
             ua.UserTokenPolicy(
@@ -119,7 +121,7 @@ class OpcuaClient(Client):  # type: ignore[misc]  # the library is untyped
     def keep(self) -> Kept:
         """Return what step 1 needs to find this session again; after every activation it is another one."""
         return Kept(
-            token=nodeid_to_binary(self.session.authentication_token),
+            token=binary.nodeid_to_binary(self.session.authentication_token),
             nonce=self._server_nonce,
             policies=tuple(
                 TokenPolicy(p.PolicyId, int(p.TokenType), p.SecurityPolicyUri or None) for p in self._policy_ids
@@ -141,13 +143,15 @@ class OpcuaClient(Client):  # type: ignore[misc]  # the library is untyped
 
     def drop(self) -> None:
         """Drop the socket; nothing is closed on the other side."""
-        self.uaclient.abort()
+        transport = self.uaclient
+        assert isinstance(transport, PinnedTransport)
+        transport.abort()
 
     async def ask(self, request: Any) -> bytes:
         """Send one request, return its answer's bytes; raise `Trouble`."""
         return bytes(await self._foreign(self.session.ask(request)))
 
-    async def read_nodes(self, nodes: list[ua.NodeId], attribute: int = ua.AttributeIds.Value) -> list[WireValue]:
+    async def read_nodes(self, nodes: list[NodeId], attribute: int = ua.AttributeIds.Value) -> list[WireValue]:
         """Read one attribute of nodes (at most the server's limit a call); raise `Trouble`."""
         request = ua.ReadRequest()
         request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from asyncua import ua
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -16,6 +15,7 @@ from gateway.adapters.opcua.addresses import Address
 from gateway.adapters.opcua.client import OpcuaClient, ServerFacts
 from gateway.adapters.opcua.delivery import Delivery
 from gateway.adapters.opcua.errors import Trouble, Verdict, judge_status, status_name
+from gateway.adapters.opcua.foreign import NodeId, ua
 from gateway.adapters.opcua.ladder import Next, Step
 from gateway.adapters.opcua.link import OpcuaLink
 from gateway.adapters.opcua.recorder import LINK_DOWN, WATCHED, Recorder, Recovery, Window
@@ -57,7 +57,7 @@ class Climber:
         clock: SystemClock,
         restart_cause: str,
     ) -> None:
-        self.nodes: dict[str, ua.NodeId] = {}
+        self.nodes: dict[str, NodeId] = {}
         self.refused: set[int] = set()
         self._link = link
         self._plan = plan

@@ -6,10 +6,9 @@ The pump and the ladder act on verdicts, never on the library's classes (`librar
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
-from asyncua import ua
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
-
+from gateway.adapters.opcua.foreign import errors, ua
 from gateway.adapters.opcua.wire import Unreadable
 from gateway.errors import Unavailable
 
@@ -38,7 +37,7 @@ class Trouble(Unavailable):
         self.status = status
 
 
-FOREIGN = (UaError, OSError, TimeoutError, EOFError, Unreadable, Trouble)
+FOREIGN: tuple[type[Exception], ...] = (errors.UaError, OSError, TimeoutError, EOFError, Unreadable, Trouble)
 """Everything the world and the library may raise at us; anything else is our own mistake and leaves `run`."""
 
 REMEDIES = {
@@ -77,8 +76,15 @@ def _security(name: str) -> bool:
     return name.startswith(("BadCertificate", "BadSecurity", "BadTcpSecureChannel", "BadSecureChannel"))
 
 
+def _classes() -> dict[int, type[Exception]]:
+    """Return the library's exception classes by status code."""
+    root: Any = errors.UaStatusCodeError
+    named: list[Any] = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, root)]
+    return {one.code: one for one in named if isinstance(one.code, int)}
+
+
 def _table() -> dict[int, Verdict]:
-    table = {code: Verdict.SECURITY for code, kind in UaStatusCodeError._subclasses.items() if _security(kind.__name__)}  # noqa: SLF001 - the only list of the library's classes
+    table = {code: Verdict.SECURITY for code, kind in _classes().items() if _security(kind.__name__)}
     for verdict, names in _NAMES.items():
         for name in names.split():
             code = getattr(ua.StatusCodes, name, None)
@@ -86,6 +92,8 @@ def _table() -> dict[int, Verdict]:
                 table.setdefault(code, verdict)
     return table
 
+
+NAMED = _classes()
 
 VERDICTS = _table()
 """Status code → verdict; a code that is not here is LINK: when in doubt the channel is dropped and proved anew."""
@@ -100,13 +108,13 @@ def judge(error: BaseException) -> Trouble | None:
     """Return what a foreign exception means, None when it is not the world's (ours: it leaves `run`)."""
     if isinstance(error, Trouble):
         return error
-    if isinstance(error, UaStatusCodeError):
+    if isinstance(error, errors.UaStatusCodeError):
         code = error.code
         status = code if isinstance(code, int) else 0x80000000
         return Trouble(judge_status(status), str(error), status=status)
     if isinstance(error, Unreadable):
         return Trouble(Verdict.LINK, f"the server sent bytes that are not OPC UA: {error}")
-    if isinstance(error, UaError):
+    if isinstance(error, errors.UaError):
         verdict = Verdict.SECURITY if "certificate" in str(error).lower() else Verdict.LINK
         return Trouble(verdict, f"{type(error).__name__}: {error}")
     if isinstance(error, OSError | TimeoutError | EOFError):
@@ -116,5 +124,5 @@ def judge(error: BaseException) -> Trouble | None:
 
 def status_name(status: int) -> str:
     """Return the name of a status code, or its hex digits."""
-    kind = UaStatusCodeError._subclasses.get(status & 0xFFFF0000)  # noqa: SLF001 - the only list of the library's classes
+    kind = NAMED.get(status & 0xFFFF0000)
     return kind.__name__ if kind is not None else f"0x{status:08X}"

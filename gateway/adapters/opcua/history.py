@@ -7,12 +7,11 @@ import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from asyncua import ua
-
 from gateway.adapters.opcua.answers import HistoryPage, read_history
 from gateway.adapters.opcua.client import OpcuaClient
 from gateway.adapters.opcua.edges import EDGE_NS, mark
 from gateway.adapters.opcua.errors import Trouble, Verdict, judge_status
+from gateway.adapters.opcua.foreign import NodeId, ua
 from gateway.adapters.opcua.recorder import Recorder, Recovery, Window
 from gateway.adapters.opcua.values import make_sample
 from gateway.domain.sample import Provenance, Sample
@@ -35,7 +34,7 @@ class Backfill:
     """Reads history for one link; what it did not finish stays in the recovery and goes on over the next link."""
 
     def __init__(
-        self, client: OpcuaClient, recorder: Recorder, clock: SystemClock, nodes: Mapping[str, ua.NodeId]
+        self, client: OpcuaClient, recorder: Recorder, clock: SystemClock, nodes: Mapping[str, NodeId]
     ) -> None:
         self._client = client
         self._recorder = recorder
@@ -137,7 +136,7 @@ class Backfill:
             await asyncio.sleep(max(0.0, ripe_s - asyncio.get_running_loop().time()))
         return edges.first_ns.get(address) or self._clock.now().wall_ns
 
-    async def _page(self, node: ua.NodeId, from_ns: int, until_ns: int, continuation: bytes | None) -> HistoryPage:
+    async def _page(self, node: NodeId, from_ns: int, until_ns: int, continuation: bytes | None) -> HistoryPage:
         request = ua.HistoryReadRequest()
         details = ua.ReadRawModifiedDetails()
         details.IsReadModified = False

@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from asyncua import ua
 from asyncua.common.utils import Buffer
 
 from gateway.adapters.opcua.answers import Message, PublishAnswer, read_publish, read_republish
 from gateway.adapters.opcua.delivery import UNCOMMITTED_MAX, Delivery
 from gateway.adapters.opcua.errors import Trouble, Verdict, judge, status_name
+from gateway.adapters.opcua.foreign import ua
 from gateway.adapters.opcua.sequence import Place, following, missing, place
 from gateway.adapters.opcua.wire import Unreadable
 from gateway.domain.sample import Provenance

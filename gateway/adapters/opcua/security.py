@@ -9,14 +9,13 @@ import ipaddress
 from datetime import UTC, datetime
 from urllib.parse import urlparse
 
-from asyncua import ua
-from asyncua.crypto import security_policies as policies
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.adapters.opcua.errors import Trouble, Verdict
+from gateway.adapters.opcua.foreign import policies, ua
 from gateway.adapters.opcua.link import OpcuaLink
 from gateway.errors import SourceRefused
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-from asyncua import ua
 from msgspec import Struct
 
 from gateway.adapters.opcua.addresses import Address, bind, browse_path
 from gateway.adapters.opcua.client import OpcuaClient, ServerFacts
 from gateway.adapters.opcua.errors import Trouble, Verdict, judge, judge_status
+from gateway.adapters.opcua.foreign import NodeId, ua
 from gateway.adapters.opcua.wire import Reader
 from gateway.domain.plan import OpcuaItem, OpcuaPlan
 
@@ -51,7 +52,7 @@ class Wanted(Struct, frozen=True):
     """One item to monitor: our handle, where, and how. ``node`` None: not on this server."""
 
     handle: int
-    node: ua.NodeId | None
+    node: NodeId | None
     sampling_ms: float
     queue: int
     trigger: str = "timestamp"
@@ -172,7 +173,7 @@ def refusal_cause(status: int) -> str:
     return "node_missing" if status & 0xFFFF0000 in missing else "item_refused"
 
 
-def _wanted(handle: int, node: ua.NodeId | None, item: OpcuaItem) -> Wanted:
+def _wanted(handle: int, node: NodeId | None, item: OpcuaItem) -> Wanted:
     return Wanted(handle, node, item.sampling_ms, max(item.queue, 1), item.trigger)
 
 
@@ -194,7 +195,7 @@ async def _create_part(client: OpcuaClient, subscription: int, part: Sequence[Wa
     return answers
 
 
-def _item(one: Wanted) -> ua.MonitoredItemCreateRequest:
+def _item(one: Wanted) -> Any:
     filtered = ua.DataChangeFilter(Trigger=_TRIGGERS[one.trigger], DeadbandType=0, DeadbandValue=0.0)
     return ua.MonitoredItemCreateRequest(
         ItemToMonitor=ua.ReadValueId(NodeId=one.node, AttributeId=ua.AttributeIds.Value),

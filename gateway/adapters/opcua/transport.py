@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asyncua import ua
 from asyncua.client.ua_client import UaClient, UASocketProtocol
 from asyncua.client.ua_session import UaSession
 from asyncua.common.connection import MessageChunk, SecureConnection, TransportLimits
 from asyncua.common.utils import Buffer
 
 from gateway.adapters.opcua.errors import Trouble, Verdict
+from gateway.adapters.opcua.foreign import ua
 
 
-class PinnedConnection(SecureConnection):  # type: ignore[misc]  # the library is untyped
+class PinnedConnection(SecureConnection):
     """A secure connection that compares the sender's certificate with the pin at every OpenSecureChannel."""
 
     def __init__(self, policy: Any, limits: TransportLimits, pin: bytes | None) -> None:
@@ -24,13 +24,14 @@ class PinnedConnection(SecureConnection):  # type: ignore[misc]  # the library i
 
     def _receive(self, msg: MessageChunk) -> Any:
         if self._pin is not None and msg.MessageHeader.MessageType == ua.MessageType.SecureOpen:
-            sent = msg.SecurityHeader.SenderCertificate or b""
+            header: Any = msg.SecurityHeader
+            sent = header.SenderCertificate or b""
             if sent[: len(self._pin)] != self._pin:
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadCertificateUntrusted)
         return super()._receive(msg)
 
 
-class PinnedProtocol(UASocketProtocol):  # type: ignore[misc]  # the library is untyped
+class PinnedProtocol(UASocketProtocol):
     """The socket: requests may be posted without waiting, so that several Publish are out at once."""
 
     def __init__(self, timeout: float, policy: Any, pin: bytes | None) -> None:
@@ -48,7 +49,7 @@ class PinnedProtocol(UASocketProtocol):  # type: ignore[misc]  # the library is 
             self.transport.abort()
 
 
-class PumpSession(UaSession):  # type: ignore[misc]  # the library is untyped
+class PumpSession(UaSession):
     """A session whose publish loop is not the library's."""
 
     def ensure_publish_loop(self) -> None:
@@ -64,7 +65,7 @@ class PumpSession(UaSession):  # type: ignore[misc]  # the library is untyped
         request.Parameters.SubscriptionAcknowledgements = [
             ua.SubscriptionAcknowledgement(subscription, number) for subscription, number in acknowledgements
         ]
-        protocol = self._client.protocol
+        protocol: Any = self._client.protocol
         if protocol is None:
             raise Trouble(Verdict.LINK, "the connection is gone")
         future: asyncio.Future[Buffer] = protocol.post(request)
@@ -72,14 +73,14 @@ class PumpSession(UaSession):  # type: ignore[misc]  # the library is untyped
 
     def check_answer(self, answer: Buffer) -> bytes:
         """Return the bytes of a posted request's answer; a ServiceFault is raised as its status code."""
-        protocol = self._client.protocol
+        protocol: Any = self._client.protocol
         if protocol is None:
             raise Trouble(Verdict.LINK, "the connection is gone")
         protocol.check_answer(answer, "")
         return bytes(answer)
 
 
-class PinnedTransport(UaClient):  # type: ignore[misc]  # the library is untyped
+class PinnedTransport(UaClient):
     """The library's transport with our socket and our session in it."""
 
     def __init__(self, timeout: float, pin: bytes | None, on_lost: Callable[[], None]) -> None:
@@ -99,5 +100,5 @@ class PinnedTransport(UaClient):  # type: ignore[misc]  # the library is untyped
 
     def abort(self) -> None:
         """Drop the socket."""
-        if self.protocol is not None:
+        if isinstance(self.protocol, PinnedProtocol):
             self.protocol.abort()

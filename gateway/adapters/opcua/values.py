@@ -30,7 +30,7 @@ def status_flags(status: int) -> tuple[str, ...]:
     """Return the sorted flags of a status code: limit bits and overflow mean something only with info type DataValue."""
     if status & _INFO_TYPE != _DATA_VALUE:
         return ()
-    flags = []
+    flags: list[str] = []
     if status & _LIMIT_HIGH:
         flags.append("limit_high")
     if status & _LIMIT_LOW:
