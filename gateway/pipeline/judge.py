@@ -137,6 +137,10 @@ class Judge:
             if event.event in RAISING:
                 view = view_of_excursion(record, self.fold.plan)
                 planned = self.fold.deviations.plan_raised(view, self._around(record, head["at_ns"]), head["at_ns"])
+            elif event.event == "returned":
+                # as with `_keep`: the next decision must know it, long before the record comes back through the fold
+                self.fold.deviations.apply_return(record.excursion, event.t1_ns)
+                planned = ()
             elif event.event in {"crossing", "revised"}:
                 planned = self.fold.deviations.plan_changed(record.excursion, head["at_ns"])
             else:
