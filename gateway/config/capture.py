@@ -27,6 +27,7 @@ from gateway.domain.decimals import double_of_bits, exact, single_of_bits
 from gateway.domain.decode import Decoded, compile_decoder
 from gateway.domain.plan import MqttRoute, SignalPlan, TimeRule
 from gateway.domain.sample import Quality, Raw, Sample
+from gateway.domain.together import together
 from gateway.domain.wire_types import WIRE_TYPES
 
 DEVICE = "CAPTURE"
@@ -81,16 +82,15 @@ def _lines(content: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _decoded(number: int, samples: Sequence[Sample], plans: Mapping[str, SignalPlan]) -> Iterator[Read]:
-    """Decode the samples of one line, companions before the signals that hang on them, in file order again."""
+    """Decode the samples of one line, record by record, companions before the signals that hang on them."""
     by_address = {plan.address: plan for plan in plans.values()}
-    known: dict[str, Decoded] = {}
-    for plan, sample in sorted(
-        ((by_address[sample.address], sample) for sample in samples), key=lambda item: bool(item[0].valid_when)
-    ):
-        known[plan.id] = compile_decoder(plan)(sample, known)
-    for sample in samples:
-        plan = by_address[sample.address]
-        yield Read(number, plan.id.partition("/")[2], known[plan.id], sample.source_ns, sample.raw)
+    for group in together(samples):
+        known: dict[str, Decoded] = {}
+        found = [(by_address[sample.address], sample) for sample in group]
+        for plan, sample in sorted(found, key=lambda item: bool(item[0].valid_when)):
+            known[plan.id] = compile_decoder(plan)(sample, known)
+        for plan, sample in found:
+            yield Read(number, plan.id.partition("/")[2], known[plan.id], sample.source_ns, sample.raw)
 
 
 def device_points(profile: ProfileAt, params: Mapping[str, str]) -> list[Point]:
