@@ -73,6 +73,7 @@ def stop(clock: Clock, stamp: Stamper, gateway: str, cause: str) -> list[Record]
 
 def carry(standing: Standing, stamp: Stamper, gateway: str) -> Gateway:
     """Return the record that opens each later segment: all that a start needs without index."""
+    standing.clock, standing.run = stamp.clock_number, stamp.run  # moved on by records the intake never sees
     content, side = format_content(standing.carry())
     assert side is None, "a carry must stand in the record itself"
     return Gateway(
