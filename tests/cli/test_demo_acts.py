@@ -116,7 +116,7 @@ def test_the_door_is_open_only_by_the_switchs_word():
     assert not is_door_open(changed(reading, signal="R-1-ENV/door"))
 
 
-def test_ds_04_a_transport_is_no_receipt():
+def test_a_transport_is_no_receipt():
     assert is_receipt(RECEIPT, OPENED)
     assert is_transport(RECEIPT, OPENED)
     transported = changed(RECEIPT, event="transported", external_id=UNSET)

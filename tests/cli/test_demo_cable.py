@@ -44,7 +44,7 @@ async def reachable(port: int) -> None:
             return
 
 
-async def test_di_19_cable_cut_and_mended():
+async def test_a_cable_is_cut_and_mended():
     here, there = free_ports(2)
     assert here != there
     server = await asyncio.start_server(echo, "127.0.0.1", there)

@@ -26,7 +26,7 @@ def first_above(line: list[tuple[float, float]], limit: float) -> float:
 
 
 @pytest.mark.parametrize("step_s", [0.1, 0.5, 1.0])
-def test_al_02_limits_are_passed_at_the_times_of_the_story(step_s):
+def test_limits_are_passed_at_the_times_of_the_story(step_s):
     line = story(step_s)
     assert first_above(line, -20.0) == pytest.approx(35, abs=1)
     assert first_above(line, -15.0) == pytest.approx(50, abs=1)

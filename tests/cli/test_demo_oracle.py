@@ -20,7 +20,7 @@ def reading(source_ns: int | None, value: float, provenance: str = "live") -> Re
 RECORDED = [reading(100, -28.7), reading(200, -28.69), reading(300, -28, "republished"), reading(400, -20.1)]
 
 
-def test_di_02_a_clean_run_is_clean_and_its_republished_readings_are_counted():
+def test_a_clean_run_is_clean_and_its_republished_readings_are_counted():
     assert judge(WRITTEN, RECORDED, 100, 400) == Verdict(0, 0, 0, 1, 0)
 
 
@@ -34,7 +34,7 @@ def test_di_02_a_clean_run_is_clean_and_its_republished_readings_are_counted():
         ([], (4, 0, 0)),
     ],
 )
-def test_di_02_lost_doubled_and_wrong_are_found(recorded, expected):
+def test_lost_doubled_and_wrong_are_found(recorded, expected):
     verdict = judge(WRITTEN, recorded, 100, 400)
     assert (verdict.lost, verdict.doubled, verdict.wrong) == expected
     assert not verdict.clean

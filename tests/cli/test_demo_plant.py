@@ -22,7 +22,7 @@ def root(tmp_path):
 
 
 @pytest.mark.parametrize(("speed", "mqtt5"), [(1, True), (10, True), (20, False)])
-def test_us_02_the_configuration_is_understood(root, speed, mqtt5):
+def test_the_configuration_is_understood(root, speed, mqtt5):
     plant = lay_out(root, speed=speed, http_port=None, now_ns=clock_gettime_ns(CLOCK_REALTIME))
     plant.configure(mqtt5=mqtt5)
     loaded = load(plant.config, profiles_beside(plant.config))

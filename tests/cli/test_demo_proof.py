@@ -30,7 +30,7 @@ FREEZER = b'{"v":1,"kind":"reading","signal":"FRZ-01/temp","config":"c","n":1,"v
 
 
 @pytest.mark.parametrize("freezer", [FREEZER, FREEZER.replace(b"-28.69", b"-29"), FREEZER.replace(b"-28.69", b"9")])
-def test_us_01_one_digit_of_one_temperature_differs(freezer):
+def test_one_digit_of_one_temperature_differs(freezer):
     before = bundle(b"\x00\x01salt" + ROOM + b"\x00\x01salt" + freezer)
     after = members(change_one_byte(before))
     old = members(before)

@@ -74,7 +74,7 @@ def test_the_kept_folder_runs_again_and_records_on(tmp_path):
     assert verify(kept / "ledger") != size, "start and stop of the second run are records"
 
 
-def test_di_02_a_cut_link_loses_nothing_with_the_embedded_broker(tmp_path):
+def test_di_19_a_cut_link_loses_nothing_with_the_embedded_broker(tmp_path):
     lines = told(demo("--until", "sealed", "--json", "--speed", "10", "--cut", "--embedded-broker"))
     assert [line["act"] for line in lines] == [*STORY[:6], "cut", *STORY[6:]]
     (cut,) = [line for line in lines if line["act"] == "cut"]
