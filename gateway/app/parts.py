@@ -162,7 +162,8 @@ def verifier() -> bytes:
 def _standing(site: Site, store: SegmentStore, head: StoreHead) -> Standing:
     """Fold the newest segment: its carry holds all that stood before it."""
     size = head.tree.size
-    standing = Standing(places={s.id: (s.source, s.address) for s in site.plan.signals.values()})
+    places = {s.id: (s.source, s.address) for s in site.plan.signals.values()}
+    standing = Standing(places=places, read_blob=store.read_blob)
     for index, _, content in store.read(segment_of(max(size - 1, 0)), size):
         standing.apply(index, parse_record(content))
     return standing

@@ -62,7 +62,7 @@ class Committer:
         sealer: Sealer,
         entropy: Entropy,
         clock: SystemClock,
-        carry: Callable[[], Record],
+        carry: Callable[[], tuple[Record, Sequence[bytes]]],
         settings: CommitSettings,
     ) -> None:
         self._store = store
@@ -148,7 +148,8 @@ class Committer:
         room = -self._pool.next_index % SEGMENT_ENTRIES
         if len(records) > room and self._pool.next_index + room > 0:
             self._pool.add(records[:room], None, ())
-            records = [self._carry(), *records[room:]]
+            carry, carried = self._carry()
+            records, side_objects = [carry, *records[room:]], [*side_objects, *carried]
         self._pool.add(records, settle, side_objects)
         waiting = len(self._pool.contents)
         if waiting >= self._settings.waiting_leaves_max:
@@ -260,11 +261,9 @@ class Committer:
 
     async def _make_durable(self, pool: Pool) -> CommitPlan:
         loop = asyncio.get_running_loop()
-        plan: CommitPlan | None = None
+        plan = await loop.run_in_executor(self._thread, self._plan, pool)
         while True:
             try:
-                if plan is None:
-                    plan = await loop.run_in_executor(self._thread, self._plan, pool)
                 await loop.run_in_executor(self._thread, self._store.commit, plan.frames, pool.side_objects)
             except DiskFull:
                 self.figures.disk_full = True

@@ -71,12 +71,11 @@ def stop(clock: Clock, stamp: Stamper, gateway: str, cause: str) -> list[Record]
     return [clock, Gateway(**stamp(), event="stop", gateway=gateway, run=stamp.run, code=cause)]
 
 
-def carry(standing: Standing, stamp: Stamper, gateway: str) -> Gateway:
-    """Return the record that opens each later segment: all that a start needs without index."""
+def carry(standing: Standing, stamp: Stamper, gateway: str) -> tuple[Gateway, list[bytes]]:
+    """Return the record that opens each later segment, all that a start needs without index, and its side objects."""
     standing.clock, standing.run = stamp.clock_number, stamp.run  # moved on by records the intake never sees
     content, side = format_content(standing.carry())
-    assert side is None, "a carry must stand in the record itself"
-    return Gateway(
+    record = Gateway(
         **stamp(),
         event="carry",
         gateway=gateway,
@@ -85,6 +84,7 @@ def carry(standing: Standing, stamp: Stamper, gateway: str) -> Gateway:
         carry=content,
         facts=standing.carry_facts() or UNSET,
     )
+    return record, [] if side is None else [side]
 
 
 def effective(

@@ -6,6 +6,7 @@ The fold starts from the newest `carry` record, which opens each segment, and wa
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from gateway.domain.repeat import TransportKey, format_transport_key, topic_of
+from gateway.errors import LedgerDoubt
 from gateway.ledger.records import (
     Batch,
     Calibration,
@@ -49,7 +51,7 @@ class SourceStanding:
     incarnation: int = 0
     epoch: int = 0
     position: int = 0
-    repeats: dict[str, None] = field(default_factory=dict)
+    repeats: dict[str, None] = field(default_factory=dict[str, None])
 
 
 @dataclass(slots=True)
@@ -75,13 +77,14 @@ class Standing:
     config: str | None = None
     stopped: bool = True
     last_index: int = -1
-    signals: dict[str, SignalStanding] = field(default_factory=dict)
-    sources: dict[str, SourceStanding] = field(default_factory=dict)
-    gaps_open: dict[str, OpenGap] = field(default_factory=dict)
-    batch_keys: dict[str, int] = field(default_factory=dict)
-    places: dict[str, tuple[str, str]] = field(default_factory=dict)
+    signals: dict[str, SignalStanding] = field(default_factory=dict[str, SignalStanding])
+    sources: dict[str, SourceStanding] = field(default_factory=dict[str, SourceStanding])
+    gaps_open: dict[str, OpenGap] = field(default_factory=dict[str, OpenGap])
+    batch_keys: dict[str, int] = field(default_factory=dict[str, int])
+    places: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Signal → (source, address): which source a reading came by, which the record does not repeat."""
-    payloads: dict[str, deque[tuple[str, bytes]]] = field(default_factory=dict)
+    read_blob: Callable[[str], bytes | None] = lambda _: None
+    payloads: dict[str, deque[tuple[str, bytes]]] = field(default_factory=dict[str, deque[tuple[str, bytes]]])
     """Source → newest (topic, payload): from them the device's own repeat keys are found again."""
 
     def apply(self, index: int, record: Record) -> None:
@@ -216,9 +219,20 @@ class Standing:
             if isinstance(record.incarnation, int) and isinstance(record.epoch, int):
                 self._at(record.source, record.incarnation, record.epoch, None)
         elif record.event == "carry" and isinstance(record.carry, msgspec.Struct):
-            self._load(parse_content(record.carry) or b"{}")
+            self._load(self._content(record.carry))
             self._load_facts(record.facts if isinstance(record.facts, dict) else {})
             self.config = record.config if isinstance(record.config, str) else self.config
+
+    def _content(self, carry: Content) -> bytes:
+        """Return the bytes of a carry; with many signals they stand in a side object."""
+        content = parse_content(carry)
+        if content is None and isinstance(carry.sha256, str):
+            content = self.read_blob(carry.sha256)
+        if content is None:
+            raise LedgerDoubt(
+                "the carry of a segment has lost its side object", remedy="restore blob/ from backup or mirror"
+            )
+        return content
 
     def _load(self, content: bytes) -> None:
         carry = msgspec.json.decode(content)

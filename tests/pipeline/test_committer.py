@@ -22,8 +22,8 @@ def notice(code: str) -> Gateway:
     return Gateway(**HEAD, event="notice", gateway="gw-01", run=1, code=code)
 
 
-def carry() -> Record:
-    return Gateway(**HEAD, event="carry", gateway="gw-01", run=1, carry=Content(utf8="{}"))
+def carry() -> tuple[Record, list[bytes]]:
+    return Gateway(**HEAD, event="carry", gateway="gw-01", run=1, carry=Content(utf8="{}")), []
 
 
 def committer(store: MemoryStore, **settings) -> Committer:

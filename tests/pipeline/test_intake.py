@@ -7,12 +7,13 @@ import pytest
 
 from gateway.domain.plan import Plan, SignalPlan, ValidWhen
 from gateway.domain.sample import Payload, Provenance, Raw, Sample
+from gateway.errors import LedgerDoubt
 from gateway.ledger.records import Clock, Content, Gap, Gateway, Quarantine, Reading, format_record, parse_record
 from gateway.pipeline.clock_watch import ClockLimits, ClockRecorder, ClockWatch
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.opening import carry
 from gateway.pipeline.stamp import Stamper
-from gateway.pipeline.standing import Standing
+from gateway.pipeline.standing import SignalStanding, Standing
 from gateway.ports import Fact, Outcome, Parcel
 from tests.fakes.clock import StillClock
 
@@ -233,10 +234,25 @@ async def test_di_13_a_restart_finds_the_standing_again_by_fold_and_by_carry():
 
     stamp = Stamper(StillClock(), dev=True, run=1, clock_number=1)
     carried = Standing()
-    carried.apply(6, parse_record(format_record(carry(folded, stamp, "gw-01"))))
+    record, side_objects = carry(folded, stamp, "gw-01")
+    assert side_objects == []
+    carried.apply(6, parse_record(format_record(record)))
     assert carried.signals == folded.signals
     assert carried.resume("line1", {"FRZ-01/temp": "temp"}).gaps_open == {"k": "link_down"}
     assert carried.carry() == folded.carry()
+
+
+def test_di_13_a_plant_too_large_for_one_record_carries_by_side_object():
+    standing = Standing()
+    for number in range(3_000):
+        standing.signals[f"DEVICE-{number:04d}/temperature"] = SignalStanding(n=number, source_ns=NOON_NS)
+    stamp = Stamper(StillClock(), dev=True, run=1, clock_number=1)
+    record, [side] = carry(standing, stamp, "gw-01")
+    found = Standing(read_blob={record.carry.sha256: side}.get)
+    found.apply(65_536, parse_record(format_record(record)))
+    assert found.signals == standing.signals
+    with pytest.raises(LedgerDoubt, match="side object"):
+        Standing().apply(65_536, record)
 
 
 async def test_dedicated_values_stay_apart_reduction_is_only_what_is_declared():
