@@ -74,7 +74,8 @@ async def _run(options: DemoOptions, root: Path) -> int:
             story = Story(stage, screen)
             failed = await story.play(acts)
             if failed is None and acts[-1].name == UNTIL["sealed"]:
-                screen.say("\n" + "\n".join(_to_try(plant, stays=_stays(options))) + "\n")
+                if _stays(options) or options.keep is not None:
+                    screen.say("\n" + "\n".join(_to_try(plant, stays=_stays(options))) + "\n")
                 if _stays(options):
                     await _until_interrupted()
                 failed = await story.play((ENDED,))
