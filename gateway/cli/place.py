@@ -26,11 +26,12 @@ def profiles_folder(config: Path) -> Path:
 
 def ledger_folder(config: Path) -> Path:
     """Return the ledger's folder as gateway.yaml names it; a relative one lies below the configuration folder."""
+    from gateway.config.tree import as_block
     from gateway.config.yaml_file import load_yaml
 
     file = load_yaml("gateway.yaml", (config / "gateway.yaml").read_bytes())
-    ledger = file.tree.get("ledger") if isinstance(file.tree, dict) else None
-    path = ledger.get("path") if isinstance(ledger, dict) else None
+    ledger = as_block((as_block(file.tree) or {}).get("ledger")) or {}
+    path = ledger.get("path")
     if not isinstance(path, str):
         raise ConfigurationRefused(
             f"{config / 'gateway.yaml'} names no ledger.path", remedy=f"see: gateway check --config {config}"

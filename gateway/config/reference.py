@@ -131,6 +131,10 @@ def _arguments(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation)
 
 
+def _is_block(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def _words_of(annotation: Any) -> str:
     if get_origin(annotation) is Annotated:
         for item in get_args(annotation)[1:]:
@@ -144,7 +148,7 @@ def _words_of(annotation: Any) -> str:
     if get_origin(annotation) is dict:
         key, value = _arguments(annotation)
         return f"map: {'text' if key is str else _words_of(key)} → {_words_of(value)}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_block(annotation):
         return "block"
     names: dict[Any, str] = {int: "a whole number", str: "text", bool: "true or false", Decimal: "a number", Any: "any"}
     return names.get(annotation) or str(annotation)

@@ -131,7 +131,7 @@ class SignalTrack:
         arrival = Arrival(
             d=d,
             te_ns=reading.te_ns,
-            value=reading.value if number and not bad else None,  # type: ignore[arg-type]
+            value=reading.value if number and not bad else None,
             index=reading.index,
             doubts=reading.doubts,
             time_doubts=time_doubts,
@@ -199,7 +199,7 @@ class SignalTrack:
             arrived_d=d,
             stale_ns=self._stale_ns,
             shift_ns=last.te_ns - d,
-            value=value,  # type: ignore[arg-type]
+            value=value,
             cause=self._cause,
         )
 

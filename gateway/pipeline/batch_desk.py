@@ -178,7 +178,8 @@ class BatchDesk:
 
     def _records(self, judged: Sequence[Judged], head: dict[str, Any], account: str, told: Told) -> list[Batch]:
         context = self._fold.batches.trial(judged[0].event.batch)
-        revision, records = context.revision, []
+        revision = context.revision
+        records: list[Batch] = []
         for one in judged:
             revision += one.effect == "applied"
             facts: dict[str, Any] = {"body_sha256": sha256(msgspec.json.encode(told)).hexdigest()}

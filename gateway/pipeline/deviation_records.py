@@ -23,8 +23,9 @@ def deviation_record(revision: domain.Deviation, head: dict[str, Any]) -> Deviat
     }
     if revision.previous is not None:
         facts["previous"] = revision.previous
+    at: dict[str, Any] = {**head, "at_ns": revision.at_ns}
     return Deviation(
-        **{**head, "at_ns": revision.at_ns},
+        **at,
         test=True if revision.test else UNSET,
         event=revision.event,
         deviation=revision.deviation,

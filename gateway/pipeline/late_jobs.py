@@ -94,6 +94,7 @@ class LateJobs:
     ) -> tuple[Instant, Sequence[ReadingView]]:
         """Find the last idle point before the first late reading: a value inside every band while nothing lasts."""
         signal = track.watch.signal
+        readings: list[ReadingView] = []
         for stretch_ns in STRETCHES_NS:
             from_ns = late.first_ns - stretch_ns
             readings = sorted(await self._readings(signal, from_ns, newest_ns), key=lambda r: (r.te_ns, r.index))

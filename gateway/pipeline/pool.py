@@ -17,10 +17,10 @@ class Pool:
 
     first: int
     opened_ns: int
-    records: list[Record] = field(default_factory=list)
-    contents: list[bytes] = field(default_factory=list)
-    settles: list[Settle] = field(default_factory=list)
-    side_objects: list[bytes] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list[Record])
+    contents: list[bytes] = field(default_factory=list[bytes])
+    settles: list[Settle] = field(default_factory=list[Settle])
+    side_objects: list[bytes] = field(default_factory=list[bytes])
 
     def add(self, records: Sequence[Record], settle: Settle | None, side_objects: Sequence[bytes]) -> int:
         """Take records whole or not at all; return the index of the first."""

@@ -85,7 +85,8 @@ def _plain(id_: str) -> str:
 
 def _unique(project: Project) -> None:
     """Ids of one kind differ by more than case and hyphens (REF-02)."""
-    kinds: list[Iterable[tuple[str, YamlFile, Path]]] = [
+    kinds: list[Iterable[tuple[str, YamlFile, Path]]] = []
+    kinds += [
         ((name, at[0], at[1]) for name, at in known(project, GATEWAY, "connections").items()),
         ((name, at[0], at[1]) for name, at in known(project, GATEWAY, "sinks").items()),
         ((name, at[0], at[1]) for name, at in known(project, PLANT, "devices").items()),

@@ -99,7 +99,8 @@ def _read_other(facts: RecordFacts, index: int, record: bytes, file: str) -> Non
         told = _note_strange(facts, index, record, file, error)
     if isinstance(told, Key | Anchor | Config) or (isinstance(told, Gateway) and told.event == "pruned"):
         # read once more as the plain kind: a strict class has no name that another process could find
-        facts.told.append((index, msgspec.json.decode(record, type=KINDS[kind])))
+        plain: Any = msgspec.json.decode(record, type=KINDS[kind])
+        facts.told.append((index, plain))
 
 
 def _note_strange(facts: RecordFacts, index: int, record: bytes, file: str, error: Exception) -> Any:
