@@ -184,7 +184,7 @@ class Climber:
             if ladder.following(Step.TRANSFER, trouble.verdict) is Next.AGAIN:
                 raise
             return None
-        available = {}
+        available: dict[int, tuple[int, ...]] = {}
         for number, (status, listed) in zip(numbers, results, strict=True):
             if status >> 31 and status & 0xFFFF0000 != ua.StatusCodes.BadNothingToDo:
                 if self._deliveries[number].role == "data":

@@ -79,7 +79,8 @@ def _security(name: str) -> bool:
 def _classes() -> dict[int, type[Exception]]:
     """Return the library's exception classes by status code."""
     root: Any = errors.UaStatusCodeError
-    named: list[Any] = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, root)]
+    everything: list[Any] = list(vars(errors).values())
+    named: list[Any] = [one for one in everything if isinstance(one, type) and issubclass(one, root)]
     return {one.code: one for one in named if isinstance(one.code, int)}
 
 

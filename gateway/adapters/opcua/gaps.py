@@ -66,7 +66,7 @@ class GapBook:
             first.setdefault(sample.address, sample.source_ns)
         if not first:
             return []
-        facts = []
+        facts: list[Fact] = []
         for key in sorted(self._unbounded):
             gap = self.gaps[key]
             seen = [address for address in gap.addresses if address in first] if gap.addresses else list(first)[:1]
@@ -76,6 +76,13 @@ class GapBook:
                 self.ended += self._end(key)
         self._unbounded = {key for key in self._unbounded if key in self.gaps and not self.gaps[key].bounded}
         return facts
+
+    def unbound(self, keys: Iterable[str]) -> None:
+        """The reading that bounded these gaps was not offered after all: it will come again."""
+        for key in keys:
+            if key in self.gaps:
+                self.gaps[key].bounded = False
+                self._unbounded.add(key)
 
     def close_bounded(self, key: str, recovery: str) -> list[Fact]:
         """Close a gap that nothing will recover: now if it has its far edge, else after the reading that gives it one.

@@ -69,7 +69,7 @@ class Backfill:
         }
         if unsupported:
             detail["finding"] = unsupported
-        facts = []
+        facts: list[Fact] = []
         for key in recovery.keys:
             fact = self._recorder.book.close(
                 key, result, recovered=recovery.recovered, missing=0 if result == "full" else None, detail=detail

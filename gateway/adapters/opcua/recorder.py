@@ -58,6 +58,7 @@ class Recorder:
         self.heard_ns = 0
         self.stopped = False
         self.pending: list[Fact] = []
+        self._unsaid: list[Fact] = []
         self.on_watch: Callable[[Sequence[Sample]], None] | None = None
         self._inlet = inlet
         self._clock = clock
@@ -86,8 +87,8 @@ class Recorder:
         if not found.samples and not facts:
             delivery.taken(message.sequence)
             return
-        self.position = message.sequence
-        await self._offer(found.samples, facts, delivery.offered(message.sequence))
+        await self._offer(found.samples, facts, delivery.offered(message.sequence), message.sequence)
+        self.initial.difference_update(found.handles)
         if self.book.ended:
             ended, self.book.ended = self.book.ended, []
             await self.tell(*ended)
@@ -107,8 +108,7 @@ class Recorder:
         bad = Fact(kind="quarantine", cause="codec_failed", content=message.data, detail={"why": why})
         fact = self.book.open(key, "sequence_missing", positions=(message.sequence, message.sequence))
         facts = [bad, *([fact] if fact is not None else []), *self._recover_all(key)]
-        self.position = message.sequence
-        await self._offer([], facts, delivery.offered(message.sequence))
+        await self._offer([], facts, delivery.offered(message.sequence), message.sequence)
 
     async def heard(self, delivery: Delivery) -> None:
         """The sequence stands: a link that was down lost nothing, but for the holes recorded."""
@@ -147,28 +147,44 @@ class Recorder:
         """Return a change of this source's state."""
         return self.link_fact("state", state=state, **({"reason": reason} if reason else {}))
 
-    async def _offer(self, samples: list[Sample], facts: list[Fact], settle: Callable[[Outcome], None]) -> None:
+    async def _offer(
+        self,
+        samples: list[Sample],
+        facts: list[Fact],
+        settle: Callable[[Outcome], None],
+        position: int | None = None,
+    ) -> None:
+        """Offer one parcel. Cancelled while the intake is full, its facts come with the next: no gap is forgotten."""
+
         def settled(outcome: Outcome) -> None:
             self.stopped = self.stopped or outcome is Outcome.DISCARDED
             settle(outcome)
 
-        await self._inlet.offer(
-            Parcel(
-                source=self.source,
-                incarnation=self.incarnation,
-                epoch=self.epoch,
-                position=self.position,
-                samples=tuple(samples),
-                facts=tuple(facts),
-                settle=settled,
-            )
+        position = self.position if position is None else position
+        said, self._unsaid = [*self._unsaid, *facts], []
+        parcel = Parcel(
+            source=self.source,
+            incarnation=self.incarnation,
+            epoch=self.epoch,
+            position=position,
+            samples=tuple(samples),
+            facts=tuple(said),
+            settle=settled,
         )
+        try:
+            await self._inlet.offer(parcel)
+        except asyncio.CancelledError:
+            self.book.unbound(fact.key for fact in said if fact.kind == "gap_bounded")
+            self._unsaid = [*(fact for fact in said if fact.kind != "gap_bounded"), *self._unsaid]
+            raise
+        self.position = position
 
     def _flag_initial(self, found: Changes) -> None:
         """Mark the first value of each item of a new subscription: its time says when it changed, not when we asked."""
+        fresh = set(self.initial)
         for index, handle in enumerate(found.handles):
-            if handle in self.initial:
-                self.initial.discard(handle)
+            if handle in fresh:
+                fresh.discard(handle)
                 sample = found.samples[index]
                 found.samples[index] = replace(sample, flags=tuple(sorted((*sample.flags, "initial"))))
 

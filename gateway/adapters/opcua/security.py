@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlparse
 
 from cryptography import x509
@@ -62,7 +63,7 @@ def check_link(link: OpcuaLink) -> None:
         )
 
 
-def make_policy(link: OpcuaLink) -> policies.SecurityPolicy | None:
+def make_policy(link: OpcuaLink) -> Any:
     """Return the library's policy over pinned server certificate and own key; None for policy None."""
     if link.policy == "None":
         return None

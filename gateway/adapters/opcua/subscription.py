@@ -184,7 +184,7 @@ async def _create_part(client: OpcuaClient, subscription: int, part: Sequence[Wa
     request.Parameters.ItemsToCreate = [_item(one) for one in part]
     reader = Reader(await client.ask(request))
     reader.response_header()
-    answers = []
+    answers: list[ItemAnswer] = []
     for index in range(reader.length()):
         status = reader.u32()
         reader.u32()

@@ -309,3 +309,23 @@ async def test_acknowledgements_that_may_not_have_arrived_are_sent_again() -> No
         await bench.wire.send(2, 2.0)
         assert bench.wire.acknowledged == [1]
     assert bench.delivery.ready == [1, 2]
+
+
+async def test_di_02_a_link_lost_while_the_intake_is_full_forgets_no_gap_and_no_message() -> None:
+    bench = Bench()
+    async with bench.run():
+        await bench.wire.send(1, 1.0)
+        bench.inlet.fill()
+        late = double(5.0)
+        late = ua.DataValue(late.Value, ua.StatusCode(0x480), late.SourceTimestamp, late.ServerTimestamp)
+        lossy = message(2, change([(1, late)]))
+        await bench.wire.answer(publish(SUB, lossy))
+    assert bench.recorder.position == 1
+    bench.inlet.empty()
+    bench.wire.kept = {2: lossy}
+    bench.pump = Pump(bench.wire, {SUB: bench.delivery}, bench.recorder)
+    async with bench.run({}):
+        assert bench.positions == [1, 2]
+    opened = next(parcel for parcel in bench.inlet.parcels if any(f.kind == "gap_opened" for f in parcel.facts))
+    assert opened.position == 2
+    assert bench.recorder.position == 2
