@@ -54,7 +54,14 @@ class BatchAdapter(Model):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        return exactly_one(self, "connection", "folder")
+        exactly_one(self, "connection", "folder")
+        if self.kind == "batchml":
+            need(self, "folder", why="batchml files are dropped into a folder")
+        else:
+            need(self, "connection", why=f"{self.kind} speaks on a connection")
+        if self.kind == "mqtt":
+            need(self, "topic", why="batch events come on a topic")
+        return self
 
 
 class RetentionRule(Model):
