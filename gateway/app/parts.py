@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -30,7 +30,7 @@ from gateway.domain.reading_view import ReadingView
 from gateway.errors import ConfigurationRefused
 from gateway.ledger.note import VerifyKey
 from gateway.ledger.policy import Policy
-from gateway.ledger.records import Reading, Record, parse_record
+from gateway.ledger.records import Build, Reading, Record, parse_record
 from gateway.ledger.segment import segment_of
 from gateway.pipeline.batch_desk import BatchDesk
 from gateway.pipeline.bundles import BundleBuilder
@@ -49,9 +49,11 @@ from gateway.pipeline.publisher import Publisher
 from gateway.pipeline.reading_views import view_of
 from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.standing import Standing
-from gateway.ports import Source, StoreHead, SystemClock
+from gateway.ports import Sealer, Source, StoreHead, SystemClock
 
 MS_NS = 1_000_000
+
+Carried = Callable[[], tuple[Record, Sequence[bytes]]]
 
 
 @dataclass(slots=True)
@@ -95,18 +97,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     build, origin = this_build(), site.settings.ledger.origin
     stamp = Stamper(clock, dev=site.development, run=standing.run + 1, clock_number=standing.clock)
     clocks = ClockRecorder(clock, stamp, PlantZone(site.plan.zone), clock_limits(site))
-    committer = Committer(
-        store,
-        head,
-        origin=origin,
-        sealer=sealer,
-        entropy=os_entropy,
-        clock=clock,
-        carry=lambda: carry(standing, stamp, site.plan.gateway),
-        settings=CommitSettings(
-            commit_ns=site.settings.ledger.commit_ms * MS_NS, pool_leaves_max=site.settings.ledger.pool_leaves_max
-        ),
-    )
+    committer = _committer(site, store, head, sealer, clock, lambda: carry(standing, stamp, site.plan.gateway))
     crashed = head.unclean or not standing.stopped
     opening = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed))
     configured, side_objects = effective(site.plan, site.files, stamp, standing)
@@ -116,9 +107,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     _know_repeats(site, standing, intake)
     indexing = Indexing(site.state / "index.db", origin, store, committer)
     judge = _judge(site, committer, stamp, store, head, indexing)
-    policy = Policy(logs=(sealer.key,))
-    facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
-    bundles = BundleBuilder(store, lambda: IndexFinder(indexing.query), policy, facts, verifier())
+    bundles = _bundles(build, sealer.key, store, indexing)
     sinks = await open_qms_sinks(site, clock, stack)
     maker = Maker(
         _maker_settings(site, sealer.key, build.version),
@@ -152,6 +141,28 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         health=Health(site.plan, committer, intake, clocks, stamp, clock, build.version),
         opening=([*opening, *configured], side_objects),
     )
+
+
+def _committer(
+    site: Site, store: SegmentStore, head: StoreHead, sealer: Sealer, clock: SystemClock, carried: Carried
+) -> Committer:
+    ledger = site.settings.ledger
+    return Committer(
+        store,
+        head,
+        origin=ledger.origin,
+        sealer=sealer,
+        entropy=os_entropy,
+        clock=clock,
+        carry=carried,
+        settings=CommitSettings(commit_ns=ledger.commit_ms * MS_NS, pool_leaves_max=ledger.pool_leaves_max),
+    )
+
+
+def _bundles(build: Build, key: VerifyKey, store: SegmentStore, indexing: Indexing) -> BundleBuilder:
+    """Return the builder of bundles, which names this box's own key as the policy's log."""
+    facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
+    return BundleBuilder(store, lambda: IndexFinder(indexing.query), Policy(logs=(key,)), facts, verifier())
 
 
 def verifier() -> bytes:
