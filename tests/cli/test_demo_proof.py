@@ -10,6 +10,8 @@ import pytest
 
 from gateway.cli.demo_story.acts import NotHeld
 from gateway.cli.demo_story.proof import change_one_byte, content_root
+from gateway.ledger.disclosed import format_disclosed
+from gateway.ledger.merkle import hash_leaf, hash_node
 
 
 def bundle(entries: bytes) -> bytes:
@@ -46,5 +48,10 @@ def test_a_bundle_without_a_temperature_cannot_stand_for_the_forgery():
         change_one_byte(bundle(ROOM))
 
 
-def test_root_and_count_are_the_manifests():
-    assert content_root(bundle(FREEZER)) == ("93953eab", 2)
+def test_content_root_is_the_tree_of_the_leaves_in_ledger_order():
+    entries = [(3, b"\x00" * 16 + ROOM), (7, b"\x01" * 16 + FREEZER), (9, b"\x02" * 16 + ROOM)]
+    root, count = content_root(bundle(format_disclosed(entries)))
+    first, second, third = (hash_leaf(entry) for _, entry in entries)
+    assert (root, count) == (hash_node(hash_node(first, second), third).hex(), 3)
+    with pytest.raises(NotHeld, match="cut short"):
+        content_root(bundle(format_disclosed(entries)[:-1]))

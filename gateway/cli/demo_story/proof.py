@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import re
 import shutil
 import sys
@@ -15,6 +14,8 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.cli.demo_story.acts import TEMPERATURE, NotHeld
+from gateway.ledger.disclosed import parse_disclosed
+from gateway.ledger.merkle import hash_leaf, root_of
 
 VERIFY_S: Final = 120.0
 _DIGITS: Final = b"0123456789"
@@ -29,10 +30,16 @@ class Said(Struct, frozen=True):
 
 
 def content_root(bundle: bytes) -> tuple[str, int]:
-    """Return root in hex and record count of a bundle's manifest."""
+    """Return the content root in hex, and the count of records under it.
+
+    The RFC 6962 tree whose leaves are the ledger's leaf hashes of all records of the batch, in the order of the ledger.
+    """
     with zipfile.ZipFile(io.BytesIO(bundle)) as archive:
-        manifest = json.loads(archive.read("manifest.json"))
-    return str(manifest["root"]), int(manifest["count"])
+        entries, whole = parse_disclosed(archive.read("entries.bin"))
+    if not whole:
+        raise NotHeld("entries.bin of the bundle is cut short")
+    leaves = [hash_leaf(one.entry) for one in entries]
+    return root_of(leaves).hex(), len(leaves)
 
 
 def change_one_byte(bundle: bytes) -> bytes:

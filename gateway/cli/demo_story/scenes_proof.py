@@ -22,7 +22,7 @@ async def sealed(told: Context) -> Held:
     bundle = await asyncio.to_thread(told.stage.control.get_bytes, f"/api/v1/batches/{BATCH}/bundle.zip")
     await asyncio.to_thread(told.bundle.write_bytes, bundle)
     root, count = content_root(bundle)
-    return Held(entry.index, f"{BATCH} ended  root {root[:8]} {root[8:16]} …, {count:,} records in its bundle")
+    return Held(entry.index, f"{BATCH} ended, content root {root[:8]} {root[8:16]} … over {count:,} records")
 
 
 async def verified(told: Context) -> Held:
