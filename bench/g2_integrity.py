@@ -48,7 +48,9 @@ def _rate(place: Path, broker: Mosquitto, load: Path, count: int, mode: str) -> 
     gateway.settings["connections"]["plant"]["mqtt"]["client_id"] = mode  # each client has a queue of its own
     gateway.write()
     words = ["-m", "bench.client", str(gateway.config), str(count), mode]
-    with subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True) as client:
+    with subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, env=gateway.env, stdout=subprocess.PIPE, text=True
+    ) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == "ready\n", "the client did not start"
         time.sleep(1.0)  # it subscribes

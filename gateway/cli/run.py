@@ -21,6 +21,9 @@ from gateway.cli.place import config_folder
 @click.option("--check-only", is_flag=True, help="understand the configuration and the ledger's place, start nothing")
 def run(config: Path | None, *, check_only: bool) -> None:
     """Read, seal, judge and deliver until stopped."""
+    from gateway.adapters.plain_structlog import load
+
+    load()
     from gateway.app.site import open_site
 
     site = open_site(config_folder(config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -40,6 +41,12 @@ def machine_opcua(machine: str, connection: str = "line") -> dict[str, Any]:
     return {**device, "params": {"machine": machine}}
 
 
+def compiled_environment() -> dict[str, str]:
+    """Our environment, in which Python keeps its bytecode as an installed package has it."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "pycache"), "PYTHONPATH": str(ROOT)}
+
+
 class GatewayProcess(OwnedServer):
     """`gateway run` on a configuration made in `folder/config`; `start()` returns once `/ready` says so.
 
@@ -58,7 +65,7 @@ class GatewayProcess(OwnedServer):
         ledger: Mapping[str, Any] | None = None,
         profiles: Path = ROOT / "device_profiles",
     ) -> None:
-        super().__init__(folder, free_port())
+        super().__init__(folder, free_port(), compiled_environment())
         self.config = folder / "config"
         self.api = free_port()
         self.secrets = folder / "secrets"
@@ -130,7 +137,12 @@ class GatewayProcess(OwnedServer):
     def run(self, *words: str, code: int = 0) -> str:
         """Run one command of the gateway to its end and return what it printed; `code` is the exit that is expected."""
         done = subprocess.run(
-            [sys.executable, "-m", "gateway", *words], capture_output=True, text=True, timeout=100, check=False
+            [sys.executable, "-m", "gateway", *words],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+            env=self.env,
         )
         said = done.stdout + done.stderr
         assert done.returncode == code, f"gateway {' '.join(words)} ended with {done.returncode}\n{said[-4000:]}"
