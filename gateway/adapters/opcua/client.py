@@ -13,11 +13,12 @@ from typing import Any
 from asyncua.client.client import Client
 from asyncua.common.utils import Buffer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.adapters.opcua.errors import Trouble, Verdict, judge
 from gateway.adapters.opcua.foreign import NodeId, binary, ua
 from gateway.adapters.opcua.link import OpcuaLink
-from gateway.adapters.opcua.security import check_server_certificate, load_certificate, load_key, make_policy
+from gateway.adapters.opcua.security import as_der, check_server_certificate, load_certificate, load_key, make_policy
 from gateway.adapters.opcua.session_file import Kept, TokenPolicy
 from gateway.adapters.opcua.transport import PinnedTransport, PumpSession
 from gateway.adapters.opcua.wire import Reader, WireValue
@@ -60,6 +61,8 @@ class OpcuaClient(Client):
 
     def __init__(self, link: OpcuaLink) -> None:
         super().__init__(link.url, timeout=REQUEST_S)
+        if link.server_certificate is not None:
+            link = replace(link, server_certificate=as_der(link.server_certificate))
         logging.getLogger("asyncua").setLevel(logging.ERROR)  # else payloads at INFO, a traceback a second
         self.link = link
         self.lost = asyncio.Event()
@@ -94,7 +97,9 @@ class OpcuaClient(Client):
         """Create and activate a session; the server proves the pinned key and its certificate must hold at ``wall_ns``."""
         result = await self._foreign(self.create_session())
         if self.link.policy != "None":
-            endpoint = self.find_endpoint(result.ServerEndpoints, self.security_policy.Mode, self.security_policy.URI)
+            endpoint: Any = self.find_endpoint(
+                result.ServerEndpoints, self.security_policy.Mode, self.security_policy.URI
+            )
             self._check_pin(wall_ns, endpoint.Server.ApplicationUri)
         await self._activate()
 
@@ -120,19 +125,19 @@ class OpcuaClient(Client):
 
     def keep(self) -> Kept:
         """Return what step 1 needs to find this session again; after every activation it is another one."""
+        policies: list[Any] = self._policy_ids
         return Kept(
             token=binary.nodeid_to_binary(self.session.authentication_token),
             nonce=self._server_nonce,
-            policies=tuple(
-                TokenPolicy(p.PolicyId, int(p.TokenType), p.SecurityPolicyUri or None) for p in self._policy_ids
-            ),
+            policies=tuple(TokenPolicy(p.PolicyId, int(p.TokenType), p.SecurityPolicyUri or None) for p in policies),
             timeout_ms=self.session_timeout,
         )
 
     async def renew(self) -> None:
         """Renew the channel's token at 75 % of its revised life, for ever; a failure is the link's."""
         while True:
-            await asyncio.sleep(self.secure_channel_timeout / 1000 * RENEW_AT)
+            revised: Any = self
+            await asyncio.sleep(revised.secure_channel_timeout / 1000 * RENEW_AT)
             await self._foreign(self.open_secure_channel(renew=True))
             self.uaclient.revolve_security_token()
 
@@ -186,8 +191,9 @@ class OpcuaClient(Client):
     async def _activate(self) -> None:
         link = self.link
         if link.password and self.security_policy.Mode != ua.MessageSecurityMode.SignAndEncrypt:
-            policy = self.server_policy(ua.UserTokenType.UserName).SecurityPolicyUri
-            if not policy or policy.endswith("#None"):
+            policy: Any = self.server_policy(ua.UserTokenType.UserName)
+            uri = policy.SecurityPolicyUri
+            if not uri or uri.endswith("#None"):
                 raise Trouble(Verdict.SECURITY, "the server would take the password in clear: it is not sent")
         await self._foreign(
             self.activate_session(username=link.user, password=link.password, certificate=self._user_certificate)

@@ -79,7 +79,7 @@ def _security(name: str) -> bool:
 def _classes() -> dict[int, type[Exception]]:
     """Return the library's exception classes by status code."""
     root: Any = errors.UaStatusCodeError
-    everything: list[Any] = list(vars(errors).values())
+    everything: list[Any] = [getattr(errors, name) for name in dir(errors)]
     named: list[Any] = [one for one in everything if isinstance(one, type) and issubclass(one, root)]
     return {one.code: one for one in named if isinstance(one.code, int)}
 
@@ -110,7 +110,8 @@ def judge(error: BaseException) -> Trouble | None:
     if isinstance(error, Trouble):
         return error
     if isinstance(error, errors.UaStatusCodeError):
-        code = error.code
+        named: Any = error
+        code = named.code
         status = code if isinstance(code, int) else 0x80000000
         return Trouble(judge_status(status), str(error), status=status)
     if isinstance(error, Unreadable):

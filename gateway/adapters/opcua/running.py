@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from gateway.adapters.opcua import ladder
 from gateway.adapters.opcua.client import OpcuaClient
@@ -182,7 +183,8 @@ def _only_trouble(failures: BaseExceptionGroup[BaseException]) -> Trouble:
     troubles: list[Trouble] = []
     for error in failures.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            troubles.append(_only_trouble(error))
+            inner: Any = error
+            troubles.append(_only_trouble(inner))
             continue
         trouble = judge(error)
         if trouble is None:

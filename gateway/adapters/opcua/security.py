@@ -71,7 +71,7 @@ def make_policy(link: OpcuaLink) -> Any:
     assert link.own_key is not None
     assert link.server_certificate is not None
     return POLICIES[link.policy](
-        link.server_certificate,
+        as_der(link.server_certificate),
         load_certificate(link.own_certificate),
         load_key(link.own_key),
         MODES[link.mode],
@@ -115,6 +115,11 @@ def load_certificate(content: bytes) -> x509.Certificate:
         raise SourceRefused(
             f"a certificate cannot be read: {error}", code="SCH-03", remedy="give DER or PEM"
         ) from error
+
+
+def as_der(content: bytes) -> bytes:
+    """Return a certificate's DER bytes: what a server sends is compared with them."""
+    return load_certificate(content).public_bytes(serialization.Encoding.DER)
 
 
 def load_key(content: bytes) -> rsa.RSAPrivateKey:

@@ -134,7 +134,7 @@ async def bind_items(
     for start in range(0, len(asked), step):
         part = asked[start : start + step]
         try:
-            results = await client.session.translate_browsepaths_to_nodeids([path for _, path in part])
+            results: list[Any] = await client.session.translate_browsepaths_to_nodeids([path for _, path in part])
         except (ua.UaError, OSError, TimeoutError) as error:
             trouble = judge(error)
             assert trouble is not None

@@ -23,9 +23,9 @@ class PinnedConnection(SecureConnection):
         self._pin = pin
 
     def _receive(self, msg: MessageChunk) -> Any:
-        if self._pin is not None and msg.MessageHeader.MessageType == ua.MessageType.SecureOpen:
-            header: Any = msg.SecurityHeader
-            sent = header.SenderCertificate or b""
+        chunk: Any = msg
+        if self._pin is not None and chunk.MessageHeader.MessageType == ua.MessageType.SecureOpen:
+            sent = chunk.SecurityHeader.SenderCertificate or b""
             if sent[: len(self._pin)] != self._pin:
                 raise ua.UaStatusCodeError(ua.StatusCodes.BadCertificateUntrusted)
         return super()._receive(msg)
