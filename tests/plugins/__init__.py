@@ -1,1 +1,1 @@
-"""What the test run adds to pytest: trace matrix, coverage gate, example counts."""
+"""What the test run adds to pytest: trace matrix, coverage gate, example counts, interrupts."""
