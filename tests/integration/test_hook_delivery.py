@@ -145,7 +145,7 @@ async def test_hook_listen_prints_a_line_a_request(tmp_path: Path) -> None:
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)
-        await process.wait()
+        await asyncio.wait_for(process.wait(), 20)
         process._transport.close()
 
 
