@@ -9,12 +9,13 @@ from typing import Final
 
 import click
 
+from gateway.cli.examples import examples
 from gateway.errors import GatewayError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "demo": ("gateway.cli.demo", "The story on embedded parts: a freezer door is left open"),
+    "demo": ("gateway.cli.demo", "The whole story on this machine alone: a freezer door is left open"),
     "run": ("gateway.cli.run", "The gateway itself"),
-    "setup": ("gateway.cli.setup", "Once: ledger, keys, first machine token"),
+    "setup": ("gateway.cli.setup", "Once for a box: ledger, seal key, state folder"),
     "check": ("gateway.cli.check", "Understand every configuration file, or say where not"),
     "verify": ("gateway.cli.verify", "Check a bundle or a ledger folder"),
     "batch": ("gateway.cli.batch", "Start, end, show, list and bundle batches"),
@@ -62,15 +63,14 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=examples("gateway demo --speed 10", "gateway check --config config"),
+)
 @click.version_option(package_name="shopfloor-gateway", message="%(version)s")
 def gateway() -> None:
-    r"""Shop-floor data integrity gateway: readings sealed before they are acknowledged.
-
-    \b
-    gateway demo                   see the whole story in a minute or two
-    gateway check --config config  understand a configuration before it runs
-    """
+    """Shop-floor data integrity gateway: readings sealed before they are acknowledged."""
 
 
 def run_command_line() -> int:

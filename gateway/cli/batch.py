@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from gateway.cli.control import Control, read_token
+from gateway.cli.examples import examples
 from gateway.cli.place import config_folder, state_folder
 
 Decorated = Callable[..., Any]
@@ -36,23 +37,22 @@ def _control(config: Path | None, url: str | None, token_file: Path | None) -> C
 
 
 @click.group(
-    epilog="""Examples:
-
-    gateway batch start B-123 --equipment FRZ-01 --token-file mes.token
-
-    gateway batch bundle B-123 -o B-123.zip --token-file mes.token"""
+    epilog=examples(
+        "gateway batch start B-123 --equipment FRZ-01 --token-file mes.token",
+        "gateway batch bundle B-123 -o B-123.zip --token-file mes.token",
+    )
 )
 def batch() -> None:
     """Start, end, show, list and bundle batches."""
 
 
-def _event_command(word: str, text: str) -> click.Command:
-    @click.command(word, help=text)
+def _event_command(word: str, text: str, first: str, second: str) -> click.Command:
+    @click.command(word, help=text, epilog=examples(first, second))
     @click.argument("batch_id")
     @click.option("--equipment", multiple=True, help="node, or NODE=use (process, room, storage); may be repeated")
     @click.option("--phase", help="phase path UP1/OP2/PH3")
     @click.option("--client", help="client key C-014")
-    @click.option("--at", "at", help="effective time, RFC 3339 with zone; default now")
+    @click.option("--at", "at", help="effective time with zone, 2026-11-22T03:01:20Z; default now")
     @click.option("--reason", help="why")
     @click.option("--key", help="idempotency key: the same one on a retry")
     @_access
@@ -78,6 +78,10 @@ def _event_command(word: str, text: str) -> click.Command:
             click.echo(json.dumps({"format": f"batch {word}/1", **told}))
         else:
             click.echo(f"{batch_id} {told['state']} ({told['effect']}), ledger {told['ledger_index']:,}")
+            if told["effect"] == "pending":
+                click.echo(
+                    f"{batch_id} is not known yet: the event is kept until an account with batch.create makes it"
+                )
 
     return command
 
@@ -87,18 +91,30 @@ def _node(text: str) -> dict[str, str]:
     return {"node": node, "use": use or "process"}
 
 
-for _word, _text in (
-    ("start", "The batch starts on its equipment."),
-    ("end", "The batch ends."),
-    ("phase", "A phase begins."),
-    ("hold", "The batch is held."),
-    ("resume", "The batch goes on."),
-    ("abort", "The batch is given up."),
+_AT = "--at 2026-11-22T03:01:20Z --token-file mes.token"
+_WHY = "--reason 'door seal torn' --token-file mes.token"
+for _word, _text, _first, _second in (
+    (
+        "start",
+        "The batch starts on its equipment.",
+        "B-123 --equipment FRZ-01 --equipment R-1=room --token-file mes.token",
+        f"B-123 --equipment FRZ-01 --client C-014 {_AT}",
+    ),
+    ("end", "The batch ends.", "B-123 --token-file mes.token", f"B-123 {_AT}"),
+    ("phase", "A phase begins.", "B-123 --phase UP1/OP2/PH3 --token-file mes.token", f"B-123 --phase UP1 {_AT}"),
+    ("hold", "The batch is held.", f"B-123 {_WHY}", f"B-123 {_AT}"),
+    ("resume", "The batch goes on.", "B-123 --token-file mes.token", f"B-123 {_AT}"),
+    ("abort", "The batch is given up.", f"B-123 {_WHY}", f"B-123 {_AT}"),
 ):
-    batch.add_command(_event_command(_word, _text))
+    batch.add_command(
+        _event_command(_word, _text, f"gateway batch {_word} {_first}", f"gateway batch {_word} {_second}")
+    )
 
 
-@batch.command("list")
+@batch.command(
+    "list",
+    epilog=examples("gateway batch list --open --token-file mes.token", "gateway batch list --equipment FRZ-01 --json"),
+)
 @click.option("--open", "open_only", is_flag=True, help="only batches that are not ended")
 @click.option("--equipment", help="only batches on this node")
 @_access
@@ -126,7 +142,10 @@ def list_batches(
         click.echo("no batches")
 
 
-@batch.command("show")
+@batch.command(
+    "show",
+    epilog=examples("gateway batch show B-123 --token-file mes.token", "gateway batch show B-123 --json"),
+)
 @click.argument("batch_id")
 @_access
 def show(batch_id: str, config: Path | None, url: str | None, token_file: Path | None, *, as_json: bool) -> None:
@@ -144,7 +163,13 @@ def show(batch_id: str, config: Path | None, url: str | None, token_file: Path |
         click.echo(f"  {deviation['deviation']} {deviation['state']}, QMS {deviation['record_id'] or 'not confirmed'}")
 
 
-@batch.command("bundle")
+@batch.command(
+    "bundle",
+    epilog=examples(
+        "gateway batch bundle B-123 -o B-123.zip --token-file mes.token",
+        "gateway batch bundle B-123 -o B-123.zip --url https://gw-01.plant.example:8443",
+    ),
+)
 @click.argument("batch_id")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="the .zip to write")
 @_access

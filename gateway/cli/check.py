@@ -8,14 +8,12 @@ from pathlib import Path
 
 import click
 
-_EXAMPLES = """\b
-Examples:
-  gateway check
-  gateway check --config /etc/gateway --offline --deny-warnings
-"""
+from gateway.cli.examples import examples
 
 
-@click.command("check", epilog=_EXAMPLES)
+@click.command(
+    "check", epilog=examples("gateway check", "gateway check --config /etc/gateway --offline --deny-warnings")
+)
 @click.option("--config", "config_dir", type=click.Path(path_type=Path, file_okay=False), help="Configuration folder.")
 @click.option("--offline", is_flag=True, help="Files alone: ask neither machine nor network.")
 @click.option("--deny-warnings", is_flag=True, help="A warning ends with 78, for pipelines.")

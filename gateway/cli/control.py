@@ -86,7 +86,8 @@ def _problem(status: int, content: bytes) -> GatewayError:
         told = json.loads(content)
     except ValueError:
         return Unavailable(f"the gateway answered {status}", remedy="see its log")
-    code = told.get("type", "").removeprefix("/problems/")
+    kind = told.get("type", "")
+    code = kind.removeprefix("/problems/") if kind.startswith("/problems/") else ""
     return Refused(told.get("detail", f"status {status}"), code=code, remedy=told.get("remedy", ""))
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.examples import examples
+
 if TYPE_CHECKING:
     from gateway.cli.hook_conformance import CheckResult
 
@@ -16,20 +18,26 @@ _FAULTS = re.compile(r"([1-5][0-9]{2})(?:x([1-9][0-9]{0,3}))?")
 
 
 @click.group(
-    epilog="Examples:\n\n    gateway hook listen --port 9000 --secret-file s.txt\n\n"
-    "    gateway hook listen --secret-file s.txt --fail 503x3"
+    epilog=examples(
+        "gateway hook listen --port 9000 --secret-file s.txt",
+        "gateway hook conformance http://127.0.0.1:9000/ --secret-file s.txt",
+    )
 )
 def hook() -> None:
     """Webhooks to the QMS: receive them here, see what a receiver must do."""
 
 
 @hook.command(
-    epilog="Examples:\n\n    gateway hook listen --port 9000 --secret-file s.txt\n\n"
-    "    gateway hook listen --secret-file s.txt --fail 503x3"
+    epilog=examples(
+        "gateway hook listen --port 9000 --secret-file s.txt", "gateway hook listen --secret-file s.txt --fail 503x3"
+    )
 )
 @click.option("--port", default=9000, show_default=True, type=click.IntRange(0, 65_535), help="loopback port; 0: any")
 @click.option(
-    "--secret-file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="whsec_… a line"
+    "--secret-file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="file with one secret a line: whsec_ and base64",
 )
 @click.option("--public-key", "public_keys", multiple=True, help="whpk_… of the sink, to check v1a as well")
 @click.option("--fail", "fail", default="", help="answer this first, for example 503x3")
@@ -48,10 +56,18 @@ def listen(port: int, secret_file: Path, public_keys: tuple[str, ...], fail: str
         click.echo("stopped", err=True)
 
 
-@hook.command(epilog="Examples:\n\n    gateway hook conformance http://127.0.0.1:9000/ --secret-file s.txt")
+@hook.command(
+    epilog=examples(
+        "gateway hook conformance http://127.0.0.1:9000/ --secret-file s.txt",
+        "gateway hook conformance https://qms.example/hooks/gw --secret-file s.txt --ca ca.pem --junit hook.xml --strict",
+    )
+)
 @click.argument("url")
 @click.option(
-    "--secret-file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="whsec_… a line"
+    "--secret-file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="file with one secret a line: whsec_ and base64",
 )
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="authority of the receiver")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="write the results as JUnit XML")

@@ -9,24 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gateway.cli.examples import examples
+
 if TYPE_CHECKING:
     from gateway.adapters.cursor_file import CursorFile
     from gateway.app.site import Site
     from gateway.config.models.sinks import Influxdb
 
 
-@click.group(
-    epilog="""Examples:
-
-    gateway influx status
-
-    gateway influx replay main --from 1200000"""
-)
+@click.group(epilog=examples("gateway influx status", "gateway influx replay trends --from 1200000"))
 def influx() -> None:
     """The InfluxDB projection: status and replay."""
 
 
-@influx.command(epilog="Examples:\n\n    gateway influx status\n\n    gateway influx status --json")
+@influx.command(epilog=examples("gateway influx status", "gateway influx status --json"))
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines")
 @click.pass_context
@@ -35,6 +31,8 @@ def status(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
     from gateway.cli.influx_status import read_status
 
     site = _site(config)
+    if not _sinks(site):
+        click.echo(f"no InfluxDB sink in {site.folder / 'gateway.yaml'}: name one under sinks", err=True)
     findings = False
     for name, block in _sinks(site).items():
         found = read_status(name, _store(site, name), site.ledger, site.settings.ledger.origin, _fingerprint(block))
@@ -43,7 +41,7 @@ def status(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
     ctx.exit(int(findings))
 
 
-@influx.command(epilog="Examples:\n\n    gateway influx replay main\n\n    gateway influx replay main --dead")
+@influx.command(epilog=examples("gateway influx replay trends", "gateway influx replay trends --dead"))
 @click.argument("sink")
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
 @click.option("--from", "first", type=click.IntRange(0), default=0, show_default=True, help="first ledger index")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gateway.cli.examples import examples
 from gateway.cli.place import config_folder, ledger_folder
 from gateway.cli.progress import progress_bar
 from gateway.errors import Refused
@@ -44,18 +45,12 @@ def _folder(config: Path | None, path: Path | None) -> LedgerFolder:
     return LedgerFolder(_root(config, path))
 
 
-@click.group(
-    epilog="""Examples:
-
-    gateway ledger status
-
-    gateway ledger prove 1204331 -o 1204331.tlog-proof"""
-)
+@click.group(epilog=examples("gateway ledger status", "gateway ledger prove 1204331 -o 1204331.tlog-proof"))
 def ledger() -> None:
     """Status, proofs, export and index of the ledger."""
 
 
-@ledger.command()
+@ledger.command(epilog=examples("gateway ledger status", "gateway ledger status --path /var/lib/gateway/ledger --json"))
 @_place
 @click.pass_context
 def status(ctx: click.Context, config: Path | None, path: Path | None, *, as_json: bool) -> None:
@@ -73,7 +68,12 @@ def status(ctx: click.Context, config: Path | None, path: Path | None, *, as_jso
     ctx.exit(int(stale))
 
 
-@ledger.command()
+@ledger.command(
+    epilog=examples(
+        "gateway ledger prove 1204331 -o 1204331.tlog-proof --entry 1204331.entry",
+        "gateway ledger prove --from-size 1000000 --json",
+    )
+)
 @click.argument("index", required=False, type=click.IntRange(0))
 @click.option("--from-size", type=click.IntRange(1), help="a consistency proof from this size instead")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="file to write, F.tlog-proof")
@@ -115,7 +115,9 @@ def prove(
         click.echo(f"{what}, {len(hashes)} hashes", err=output is None)
 
 
-@ledger.command()
+@ledger.command(
+    epilog=examples("gateway ledger export --to tiles", "gateway ledger export --to tiles --size 1204331 --json")
+)
 @click.option("--to", "target", required=True, type=click.Path(path_type=Path), help="a new or empty folder")
 @click.option("--size", type=click.IntRange(1), help="tree size: the end of a frame; default the published one")
 @_place
@@ -137,7 +139,10 @@ def export(target: Path, size: int | None, config: Path | None, path: Path | Non
         click.echo(f"{files:,} files")
 
 
-@ledger.command("rebuild-index")
+@ledger.command(
+    "rebuild-index",
+    epilog=examples("gateway ledger rebuild-index", "gateway ledger rebuild-index --config /etc/gateway --json"),
+)
 @_place
 def rebuild_index(config: Path | None, path: Path | None, *, as_json: bool) -> None:
     """Make the index again from the segment files; the gateway is stopped (else exit 69)."""

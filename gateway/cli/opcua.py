@@ -10,28 +10,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.examples import examples
+
 if TYPE_CHECKING:
     from gateway.adapters.opcua.browse import Leaf
     from gateway.adapters.opcua.link import OpcuaLink
-
-_EXAMPLES = """\b
-Examples:
-  gateway opcua browse line1
-  gateway opcua browse opc.tcp://127.0.0.1:4840 --depth 3
-  gateway opcua cert --host 10.1.4.9
-"""
 
 _CONFIG = click.option(
     "--config", "config_dir", type=click.Path(path_type=Path, file_okay=False), help="Configuration folder."
 )
 
 
-@click.group("opcua", epilog=_EXAMPLES)
+@click.group("opcua", epilog=examples("gateway opcua browse line1", "gateway opcua cert --host 10.1.4.9"))
 def opcua() -> None:
     """Look at an OPC UA server."""
 
 
-@opcua.command("browse")
+@opcua.command(
+    "browse",
+    epilog=examples("gateway opcua browse line1", "gateway opcua browse opc.tcp://127.0.0.1:4840 --depth 3 --json"),
+)
 @click.argument("target")
 @click.option("--start", help="Address to start at: nsu=<namespace URI>;s=… The Objects folder otherwise.")
 @click.option("--depth", type=click.IntRange(1, 20), default=6, show_default=True, help="Levels below the start.")
@@ -50,7 +48,7 @@ def browse(target: str, start: str | None, depth: int, config_dir: Path | None, 
         click.echo("nothing below the start")
 
 
-@opcua.command("cert")
+@opcua.command("cert", epilog=examples("gateway opcua cert --host 10.1.4.9 --host gw-01", "gateway opcua cert --renew"))
 @click.option("--host", "hosts", multiple=True, help="DNS name or IP address of this box; again for more.")
 @click.option("--renew", is_flag=True, help="Replace the certificate that is there.")
 @_CONFIG

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.examples import examples
 from gateway.cli.place import config_folder
 
 
-@click.command(
-    epilog="""Examples:
-
-    gateway run --config config
-
-    gateway run --config config --check-only"""
-)
+@click.command(epilog=examples("gateway run --config config", "gateway run --config config --check-only"))
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
 @click.option("--check-only", is_flag=True, help="understand the configuration and the ledger's place, start nothing")
 def run(config: Path | None, *, check_only: bool) -> None:

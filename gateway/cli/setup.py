@@ -7,16 +7,11 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.examples import examples
 from gateway.cli.place import config_folder
 
 
-@click.command(
-    epilog="""Examples:
-
-    gateway setup --config config
-
-    gateway setup --dry-run --json"""
-)
+@click.command(epilog=examples("gateway setup --config config", "gateway setup --dry-run --json"))
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
 @click.option("--dry-run", is_flag=True, help="say what would be made, make nothing")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")

@@ -8,22 +8,27 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.examples import examples
 from gateway.cli.place import config_folder, state_folder
 from gateway.errors import Refused
 
 
 @click.group(
-    epilog="""Examples:
-
-    gateway user add --machine --scope batch.start,batch.end --token-file mes.token
-
-    gateway user list"""
+    epilog=examples(
+        "gateway user add --machine --scope batch.start,batch.end --token-file mes.token", "gateway user list"
+    )
 )
 def user() -> None:
     """Machine accounts and their tokens."""
 
 
-@user.command("add")
+@user.command(
+    "add",
+    epilog=examples(
+        "gateway user add --machine --scope batch.create,batch.start,batch.end,batch.read --token-file mes.token",
+        "gateway user add --machine --scope live.read,health.read --days 365 --token-file dashboard.token",
+    ),
+)
 @click.option("--machine", is_flag=True, help="a machine account (the only kind so far)")
 @click.option("--scope", required=True, help="operations, comma separated: batch.start,batch.end,batch.read")
 @click.option("--days", default=90, show_default=True, help="how long the token lives")
@@ -55,7 +60,7 @@ def add(scope: str, days: int, token_file: Path | None, config: Path | None, *, 
     click.echo(f"token in {token_file}" if token_file is not None else f"token, shown once: {token}")
 
 
-@user.command("list")
+@user.command("list", epilog=examples("gateway user list", "gateway user list --config /etc/gateway --json"))
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def list_accounts(config: Path | None, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gateway.cli.examples import examples
 from gateway.cli.place import config_folder, ledger_folder
 from gateway.cli.progress import progress_bar
 from gateway.errors import ConfigurationRefused, EvidenceRefused, Unavailable
@@ -21,11 +22,9 @@ BUNDLE_BYTES_MAX: Final = 4 * 1024**3
 
 
 @click.command(
-    epilog="""Examples:
-
-    gateway verify B-123.zip --witness-policy client.policy
-
-    gateway verify /var/lib/gateway/ledger --all"""
+    epilog=examples(
+        "gateway verify B-123.zip --witness-policy client.policy", "gateway verify /var/lib/gateway/ledger --all"
+    )
 )
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder, when no PATH is given")
