@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypeGuard
 
 from gateway.adapters.opcua import ladder
 from gateway.adapters.opcua.client import OpcuaClient
@@ -178,13 +178,16 @@ class Running:
             await self._recorder.tell(self._recorder.state_fact(after.value, reason))
 
 
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
+
+
 def _only_trouble(failures: BaseExceptionGroup[BaseException]) -> Trouble:
     """Return the trouble that ended a link; whatever is not the world's is raised as it is."""
     troubles: list[Trouble] = []
     for error in failures.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            inner: Any = error
-            troubles.append(_only_trouble(inner))
+        if _is_group(error):
+            troubles.append(_only_trouble(error))
             continue
         trouble = judge(error)
         if trouble is None:
