@@ -37,6 +37,7 @@ class Edges:
         self._after: dict[str, set[Mark]] = {}
         self._waiters: dict[str, asyncio.Event] = {}
         self.last_ns = dict(last_ns)
+        self.last: dict[str, Sample] = {}
         self.first_ns: dict[str, int] = {}
         self.first_s: dict[str, float] = {}
         self.before_ns: dict[str, int] = dict(last_ns)
@@ -49,6 +50,7 @@ class Edges:
                 continue
             address = sample.address
             self.last_ns[address] = when
+            self.last[address] = sample
             if not self._wanted:
                 continue
             first = self.first_ns.get(address)

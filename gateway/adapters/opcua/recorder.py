@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from gateway.adapters.opcua.answers import DATA_CHANGE, Message
 from gateway.adapters.opcua.delivery import Delivery
-from gateway.adapters.opcua.edges import Edges
+from gateway.adapters.opcua.edges import Edges, mark
 from gateway.adapters.opcua.errors import Trouble, Verdict
 from gateway.adapters.opcua.fast_decode import Changes, Receipt, read_changes
 from gateway.adapters.opcua.gaps import GapBook
+from gateway.adapters.opcua.values import overflowed
 from gateway.domain.sample import Provenance, Sample
 from gateway.ports import Fact, Inlet, Outcome, Parcel, SystemClock
 
@@ -59,6 +60,8 @@ class Recorder:
         self.stopped = False
         self.pending: list[Fact] = []
         self._unsaid: list[Fact] = []
+        self._rejoined: set[str] = set()
+        self.announced = 0
         self.on_watch: Callable[[Sequence[Sample]], None] | None = None
         self._inlet = inlet
         self._clock = clock
@@ -81,6 +84,8 @@ class Recorder:
             return
         if self.initial:
             self._flag_initial(found)
+        if self._rejoined and provenance is Provenance.LIVE:
+            self._drop_announced(found)
         facts = self._overflow(delivery, message, found) if found.overflows else []
         facts += self.book.bound(found.samples)
         self.edges.see(found.samples)
@@ -92,6 +97,10 @@ class Recorder:
         if self.book.ended:
             ended, self.book.ended = self.book.ended, []
             await self.tell(*ended)
+
+    def rejoin(self) -> None:
+        """A kept subscription goes on over a new channel: some servers then say each last value once more."""
+        self._rejoined = set(self._addresses.values())
 
     async def hole(self, delivery: Delivery, first: int, last: int) -> None:
         """Record messages the server no longer has; history may bring their values back."""
@@ -187,6 +196,20 @@ class Recorder:
                 fresh.discard(handle)
                 sample = found.samples[index]
                 found.samples[index] = replace(sample, flags=tuple(sorted((*sample.flags, "initial"))))
+
+    def _drop_announced(self, found: Changes) -> None:
+        """Drop and count the first live value after a rejoining if it is the last one again: time, bits and status."""
+        kept: list[tuple[int, Sample]] = []
+        for handle, sample in zip(found.handles, found.samples, strict=True):
+            last = self.edges.last.get(sample.address) if sample.address in self._rejoined else None
+            self._rejoined.discard(sample.address)
+            if last is not None and mark(last) == mark(sample) and not overflowed(sample.status or 0):
+                self.announced += 1
+            else:
+                kept.append((handle, sample))
+        if len(kept) < len(found.samples):
+            found.handles, found.samples = [handle for handle, _ in kept], [sample for _, sample in kept]
+            found.overflows = [i for i, (_, sample) in enumerate(kept) if overflowed(sample.status or 0)]
 
     def _overflow(self, delivery: Delivery, message: Message, found: Changes) -> list[Fact]:
         """Open one gap for all items of a message whose queue on the server ran over."""

@@ -117,6 +117,8 @@ class Running:
         self._start_ticks = standing.facts.start_ticks
         self._restarted.clear()
         recorder.on_watch = self._on_watch
+        if standing.available is not None:
+            recorder.rejoin()
         await recorder.tell(
             recorder.link_fact(
                 "connected", step=standing.step.value, epoch=recorder.epoch, incarnation=recorder.incarnation

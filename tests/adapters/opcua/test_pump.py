@@ -329,3 +329,16 @@ async def test_di_02_a_link_lost_while_the_intake_is_full_forgets_no_gap_and_no_
     opened = next(parcel for parcel in bench.inlet.parcels if any(f.kind == "gap_opened" for f in parcel.facts))
     assert opened.position == 2
     assert bench.recorder.position == 2
+
+
+async def test_di_03_a_last_value_said_once_more_after_rejoining_is_dropped_and_counted() -> None:
+    bench = Bench()
+    async with bench.run():
+        await bench.wire.send(1, 1.0)
+        await bench.wire.send(2, 1.0)
+        assert bench.positions == [1, 2]
+        bench.recorder.rejoin()
+        await bench.wire.send(3, 1.0, 2.0)
+        await bench.wire.send(4, 2.0)
+        assert [s.raw.value for s in bench.inlet.samples][2:] == ["4000000000000000", "4000000000000000"]
+        assert bench.recorder.announced == 1
