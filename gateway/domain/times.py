@@ -8,7 +8,11 @@ from datetime import UTC, datetime
 from gateway.errors import Refused
 
 SECOND_NS = 1_000_000_000
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)")
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+LEAP = 60
+"""The second that UTC puts in at times; the count since 1970 has none, it is told as the one before."""
 
 
 def parse_time(text: str) -> int:
@@ -20,7 +24,7 @@ def parse_time(text: str) -> int:
         )
     year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
     try:
-        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+        moment = datetime(year, month, day, hour, minute, 59 if second == LEAP else second, tzinfo=UTC)
     except ValueError as error:
         raise Refused(f"{text!r}: {error}", code="BAT-004", remedy="write it as 2026-11-22T03:01:20.5Z") from error
     seconds = int(moment.timestamp())

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.domain.decode import Decoded, Previous, _compile_general, companions_of, compile_decoder, decode
@@ -315,6 +315,9 @@ SAMPLES = st.one_of(
     st.sampled_from([None, 0, 0x40000000, 0x80000000, 0x500]),
     st.booleans(),
 )
+@example("boolean", Raw("bool", True), None, False)
+@example("string", Raw("str", "OK"), 0, False)
+@example("double", f64(1.5), 0x40000000, True)
 def test_di_01_the_short_way_gives_the_same_answer(declared, raw, status, required):
     signal = plan(type=declared, calibration_required=required)
     taken = sample(raw, status=status)
