@@ -70,9 +70,10 @@ class Outcome(Enum):
 class Fact(Struct, frozen=True, kw_only=True):
     """Something a source saw that is no sample: a gap event, a link event, unreadable bytes, a state change.
 
-    ``kind`` is ``gap_opened``, ``gap_bounded``, ``gap_closed``, ``link``, ``quarantine`` or ``state``. The intake makes the
+    ``kind`` is ``gap_opened``, ``gap_bounded``, ``gap_closed``, ``link``, ``quarantine`` or ``batch``. The intake makes the
     record and fills what only it knows (gap id, last record before). ``key`` names a gap within its source between its
-    opening and its closing; ``addresses`` empty means all of the source.
+    opening and its closing; ``addresses`` empty means all of the source. A ``batch`` fact tells in ``detail`` what the plant
+    says of a batch; ``answer`` is called once, after the commit, with ``{event_key, ledger_index, effect}``.
     """
 
     kind: str
@@ -89,6 +90,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     content: bytes | None = None
     flags: tuple[str, ...] = ()
     detail: dict[str, Any] | None = None
+    answer: Callable[[dict[str, Any]], None] | None = None
 
 
 class Parcel(Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from gateway.ledger.note import VerifyKey
 from gateway.ledger.policy import Policy
 from gateway.ledger.records import Build, Reading, Record, parse_record
 from gateway.ledger.segment import segment_of
+from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.batch_desk import BatchDesk
 from gateway.pipeline.bundles import BundleBuilder
 from gateway.pipeline.clock_watch import ClockRecorder, ClockWatch
@@ -103,10 +104,12 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     configured, side_objects = effective(site.plan, site.files, stamp, standing)
     for offset, record in enumerate([*opening, *configured]):
         standing.apply(committer.index_of(offset), record)
-    intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site))
+    rolls = Rolls(site.settings.batch.pre_roll_s, site.settings.batch.post_roll_s)
+    book = BatchBook(_batch_settings(site), site.plan.nodes, rolls, stamp)
+    intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site), batches=book)
     _know_repeats(site, standing, intake)
     indexing = Indexing(site.state / "index.db", origin, store, committer)
-    judge = _judge(site, committer, stamp, store, head, indexing)
+    judge = _judge(site, committer, stamp, store, head, indexing, book)
     bundles = _bundles(build, sealer.key, store, indexing)
     sinks = await open_qms_sinks(site, clock, stack)
     maker = Maker(
@@ -120,8 +123,8 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     )
     outbox = Outbox(site.plan.gateway, sinks, maker, committer, stamp, clock)
     lookup = LedgerLookup(lambda: indexing.query, store)
-    desk = BatchDesk(site.plan, _batch_settings(site), judge.fold, judge.folded, committer, stamp, build.version)
-    judge.fold.batch_notes.append(desk.note)
+    desk = BatchDesk(site.plan, book, judge.fold, judge.folded, committer, stamp, build.version)
+    judge.fold.batch_notes.append(book.note)
     return Parts(
         version=build.version,
         clock=clock,
@@ -200,9 +203,14 @@ def _know_repeats(site: Site, standing: Standing, intake: Intake) -> None:
 
 
 def _judge(
-    site: Site, committer: Committer, stamp: Stamper, store: SegmentStore, head: StoreHead, indexing: Indexing
+    site: Site,
+    committer: Committer,
+    stamp: Stamper,
+    store: SegmentStore,
+    head: StoreHead,
+    indexing: Indexing,
+    book: BatchBook,
 ) -> Judge:
-    batch = site.settings.batch
     required = [name for name, sink in site.settings.sinks.items() if sink.qms is not None and sink.qms.required]
 
     def epochs(files: Mapping[str, bytes], change_set: str) -> Epoch | None:
@@ -210,11 +218,12 @@ def _judge(
         return None if loaded.plan is None else Epoch(loaded.plan, loaded.limit_sets)
 
     return Judge(
-        Fold(Epoch(site.plan, site.limit_sets), epochs, Rolls(batch.pre_roll_s, batch.post_roll_s), store.read_blob),
+        Fold(Epoch(site.plan, site.limit_sets), epochs, book.batches.rolls, store.read_blob),
         JudgeSettings(required_sinks=tuple(required)),
         committer,
         stamp,
         _readings(indexing, committer),
+        book,
         level_at=head.tree.size,
     )
 

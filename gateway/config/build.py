@@ -36,7 +36,7 @@ def build_plan(project: Project, config_sha256: str, change_set: str | None = No
         zone=gateway.site.timezone,
         signals={point.id: build_signal(point, plant.nodes) for point in found},
         nodes={id_: build_node(id_, entry) for id_, entry in plant.nodes.items()},
-        mqtt=mqtt_plans(found, gateway.connections),
+        mqtt=mqtt_plans(found, gateway.connections, gateway.batch.adapters, gateway.site.timezone),
         opcua=opcua_plans(found, gateway.connections),
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gateway.config.models.connections import Connection
+from gateway.config.models.people import BatchAdapter
 from gateway.config.models.profile import Route, SignalBlock, TimeBlock
 from gateway.config.points import Point
-from gateway.domain.plan import MqttField, MqttPlan, MqttRoute, OpcuaItem, OpcuaPlan, TimeRule
+from gateway.domain.plan import BatchRoute, MqttField, MqttPlan, MqttRoute, OpcuaItem, OpcuaPlan, TimeRule
 
 SECOND_NS = 1_000_000_000
 
@@ -15,7 +16,12 @@ QUEUE_S = 600
 QUEUE_MAX = 100_000
 
 
-def mqtt_plans(found: Iterable[Point], connections: Mapping[str, Connection]) -> tuple[MqttPlan, ...]:
+def mqtt_plans(
+    found: Iterable[Point],
+    connections: Mapping[str, Connection],
+    adapters: Mapping[str, BatchAdapter],
+    zone: str,
+) -> tuple[MqttPlan, ...]:
     """Return the routes of each MQTT connection, in file order; a connection without devices still has its watch filters."""
     by_source: dict[str, dict[tuple[str, str], list[Point]]] = {}
     for point in found:
@@ -27,9 +33,27 @@ def mqtt_plans(found: Iterable[Point], connections: Mapping[str, Connection]) ->
             source=name,
             routes=tuple(mqtt_route(group) for group in by_source.get(name, {}).values()),
             watch=tuple(connection.mqtt.watch),
+            batches=tuple(
+                _batch_route(id_, one, zone)
+                for id_, one in adapters.items()
+                if one.kind == "mqtt" and one.connection == name
+            ),
         )
         for name, connection in connections.items()
         if connection.mqtt is not None
+    )
+
+
+def _batch_route(id_: str, adapter: BatchAdapter, zone: str) -> BatchRoute:
+    assert adapter.topic is not None, "build follows check"
+    return BatchRoute(
+        adapter=id_,
+        topic=adapter.topic,
+        paths=dict(adapter.paths),
+        states=dict(adapter.states),
+        nodes=dict(adapter.nodes),
+        reply=adapter.reply,
+        zone=zone,
     )
 
 

@@ -40,7 +40,8 @@ def plan_batch_event(
     """
     known = batches.answered(event.adapter, event.key)
     if known is not None:
-        if known.event.same_content(event) and known.event.batch == event.batch:
+        again = replace(event, nodes=tuple(_roomed(use, nodes) for use in event.nodes))
+        if known.event.same_content(again) and known.event.batch == event.batch:
             return (replace(known, effect="repeat"),)
         raise Refused(
             f"event key '{event.key}' was used for other content; nothing changed",
@@ -164,7 +165,12 @@ def _placed(use: NodeUse, nodes: Mapping[str, Node]) -> NodeUse:
         )
     if node.mobile and use.room is None:
         raise Refused(f"{use.node} is mobile", code="BAT-007", remedy="name its room")
-    return use if use.room is not None else replace(use, room=node.room)
+    return _roomed(use, nodes)
+
+
+def _roomed(use: NodeUse, nodes: Mapping[str, Node]) -> NodeUse:
+    node = nodes.get(use.node)
+    return use if use.room is not None or node is None else replace(use, room=node.room)
 
 
 def _clock(at_ns: int) -> str:

@@ -131,12 +131,33 @@ class MqttRoute(Struct, frozen=True, kw_only=True):
     fields: tuple[MqttField, ...] = ()
 
 
+class BatchRoute(Struct, frozen=True, kw_only=True):
+    """One topic on which the plant tells of batches: JMESPath by what it finds, batch events by state name.
+
+    ``paths`` holds `BATCH_PATHS` and, under any other name, fields of the batch header. ``nodes``: plant nodes by wire name.
+    ``zone`` reads times that carry no offset of their own. ``reply``: the topic of the answer after the commit.
+    """
+
+    adapter: str
+    topic: str
+    paths: dict[str, str]
+    states: dict[str, str] = {}
+    nodes: dict[str, str] = {}
+    reply: str | None = None
+    zone: str | None = None
+
+
+BATCH_PATHS = ("batch_id", "event", "effective_time", "nodes", "client_key", "phase", "message_id")
+"""Names of `BatchRoute.paths` that are no header field; the first two are mandatory."""
+
+
 class MqttPlan(Struct, frozen=True, kw_only=True):
     """All routes of one MQTT connection; ``watch`` filters catch publishers nobody declared."""
 
     source: str
     routes: tuple[MqttRoute, ...]
     watch: tuple[str, ...] = ()
+    batches: tuple[BatchRoute, ...] = ()
 
 
 class OpcuaItem(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Protocol
@@ -12,13 +11,12 @@ from msgspec import Struct, structs
 
 from gateway.domain.batch import Batches
 from gateway.domain.batch_event import BatchEvent, Judged, NodeUse
-from gateway.domain.batch_plan import BatchSettings, plan_batch_event
 from gateway.domain.batch_states import BatchAct
 from gateway.domain.membership import Membership
 from gateway.domain.plan import Plan
 from gateway.domain.times import format_time, parse_time
-from gateway.ledger.records import Audit, Batch, ObjectRef
-from gateway.pipeline.batch_records import batch_record
+from gateway.ledger.records import Audit, ObjectRef
+from gateway.pipeline.batch_book import BatchBook, Beside
 from gateway.pipeline.stamp import Stamper
 from gateway.ports import Journal
 
@@ -56,12 +54,12 @@ class Folded(Protocol):
 
 
 class BatchDesk:
-    """One at a time: an event is judged against everything that was recorded before it."""
+    """An event is judged against everything that was appended before it, and answered when it is durable and folded."""
 
     def __init__(
         self,
         plan: Plan,
-        settings: BatchSettings,
+        book: BatchBook,
         fold: Folded,
         folded: Callable[[int], Awaitable[None]],
         journal: Journal,
@@ -69,39 +67,29 @@ class BatchDesk:
         build: str,
     ) -> None:
         self._plan = plan
-        self._settings = settings
+        self._book = book
         self._fold = fold
         self._folded = folded
         self._journal = journal
         self._stamp = stamp
         self._build = build
-        self._turn = asyncio.Lock()
-        self._answers: dict[str, int] = {}
         self._correlation = 0
 
     async def record(
         self, batch: str, told: Told, key: str, account: str, *, may_create: bool
     ) -> tuple[dict[str, Any], bool]:
         """Record one event; return the answer and whether it repeats an earlier one. Raises `Refused` (BAT-…)."""
-        async with self._turn:
-            head = self._stamp()
-            event = self._event(batch, told, key, head["at_ns"])
-            known = self._fold.batches.answered(ADAPTER, key)
-            settings = self._settings
-            if may_create:
-                settings = structs.replace(settings, auto_create=settings.auto_create | {ADAPTER})
-            judged = plan_batch_event(self._fold.batches, event, self._plan.nodes, settings)
-            if known is not None:
-                return self._answer(batch, known, self._answers.get(key)), True
-            index = self._journal.append(self._records(judged, head, account, told), urgent=True)
-            await self._folded(index + len(judged) - 1)
-            self._answers[key] = index
-            return self._answer(batch, judged[0], index), False
-
-    def note(self, index: int, record: Batch) -> None:
-        """Remember under which index an event key was answered; the fold calls this for every batch record."""
-        if isinstance(record.event_key, str) and record.adapter == ADAPTER:
-            self._answers.setdefault(record.event_key, index)
+        await self._book.ready()
+        event = self._event(batch, told, key, self._stamp()["at_ns"])
+        facts: dict[str, Any] = {"body_sha256": sha256(msgspec.json.encode(told)).hexdigest()}
+        if told.reason:
+            facts["told_reason"] = told.reason
+        beside = Beside(account=account, facts=facts, may_create=may_create)
+        verdict = self._book.judge(event, beside, self._journal.index_of)
+        if verdict.records:
+            self._journal.append(verdict.records, urgent=True)
+        await self._folded(verdict.index + max(0, len(verdict.records) - 1))
+        return self._answer(batch, verdict.judged, verdict.index), not verdict.records
 
     async def refused(self, operation: str, account: str, terminal: str, code: str) -> None:
         """Record that somebody was not permitted to do something; recorded, not waited for."""
@@ -175,23 +163,6 @@ class BatchDesk:
             phase=told.phase,
             header={name: str(value) for name, value in told.header.items()},
         )
-
-    def _records(self, judged: Sequence[Judged], head: dict[str, Any], account: str, told: Told) -> list[Batch]:
-        context = self._fold.batches.trial(judged[0].event.batch)
-        revision = context.revision
-        records: list[Batch] = []
-        for one in judged:
-            revision += one.effect == "applied"
-            facts: dict[str, Any] = {"body_sha256": sha256(msgspec.json.encode(told)).hexdigest()}
-            if told.reason:
-                facts["told_reason"] = told.reason
-            rolls = self._fold.batches.rolls
-            records.append(
-                batch_record(
-                    one, head, revision=revision, rolls=rolls, account=account, facts=facts if one is judged[0] else {}
-                )
-            )
-        return records
 
     def _answer(self, batch: str, judged: Judged, index: int | None) -> dict[str, Any]:
         return {

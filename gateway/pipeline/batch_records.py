@@ -9,16 +9,23 @@ from msgspec import UNSET
 from gateway.domain.batch import Rolls
 from gateway.domain.batch_event import BatchEvent, Judged, NodeUse
 from gateway.domain.batch_states import BatchAct
-from gateway.ledger.records import Batch, BatchNode
+from gateway.ledger.records import Batch, BatchNode, Content
 
 MACHINE_ROLE: Final = "machine"
 _ACTS: Final = frozenset(act.value for act in BatchAct)
 
 
 def batch_record(
-    judged: Judged, head: dict[str, Any], *, revision: int, rolls: Rolls, account: str | None, facts: dict[str, Any]
+    judged: Judged,
+    head: dict[str, Any],
+    *,
+    revision: int,
+    rolls: Rolls,
+    account: str | None,
+    facts: dict[str, Any],
+    evidence: Content | None = None,
 ) -> Batch:
-    """Return the record of one judged event; ``account`` is the machine account that told it."""
+    """Return the record of one judged event; ``account`` is the machine account that told it, ``evidence`` its bytes."""
     event = judged.event
     if judged.remark is not None:
         facts = {**facts, "remark": judged.remark}
@@ -46,6 +53,7 @@ def batch_record(
         phase=event.phase or UNSET,
         nodes=nodes or UNSET,
         header=dict(sorted(event.header.items())) or UNSET,
+        evidence=UNSET if evidence is None else evidence,
         person=event.person or account or UNSET,
         role=MACHINE_ROLE if event.person is None and account is not None else UNSET,
         facts=dict(sorted(facts.items())) or UNSET,

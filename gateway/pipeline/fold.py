@@ -68,7 +68,7 @@ class Fold:
     """One owner, the judge; others ask it. ``plan`` is the configuration in force where the fold stands.
 
     ``appended`` and ``expected`` are what the judge has written and the fold has not seen come back. ``gaps_closed``
-    collects signals whose backfill is done; ``batch_notes`` are told of every batch record with its index.
+    collects signals whose backfill is done, ``batches_changed`` batches that were changed; ``batch_notes`` are told of every batch record with its index.
     """
 
     def __init__(self, running: Epoch, epochs: Epochs, rolls: Rolls, read_blob: Callable[[str], bytes | None]) -> None:
@@ -84,6 +84,7 @@ class Fold:
         self.appended: set[EventKey] = set()
         self.expected: dict[tuple[str, int], domain.Deviation] = {}
         self.gaps_closed: set[str] = set()
+        self.batches_changed: set[str] = set()
         self.batch_notes: list[Callable[[int, Batch], None]] = []
         self.record_ids: dict[str, str] = {}
         self.batches = Batches(rolls)
@@ -215,6 +216,7 @@ class Fold:
         self.batches.apply(judged)
         if judged.effect != "applied":
             return
+        self.batches_changed.add(record.batch)
         at = Instant(index, record.at_ns, record.boot_ns)
         places = {m.node for m in self.batches.batch(record.batch).memberships}
         for signal in self.plan.signals.values():

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
-from msgspec import UNSET, Struct, field
+from msgspec import UNSET, Struct, field, structs
 
 from gateway.domain.decode import NO_COMPANIONS, Decoded
 from gateway.domain.plan import Plan
 from gateway.domain.sample import Sample
+from gateway.errors import Refused
 from gateway.ledger.records import (
     GapEdge,
     Gateway,
@@ -23,6 +25,8 @@ from gateway.ledger.records import (
     Record,
     format_content,
 )
+from gateway.pipeline.batch_book import BatchBook
+from gateway.pipeline.batch_facts import answer_of, judge_fact, refused_detail
 from gateway.pipeline.channel import Channel
 from gateway.pipeline.gap_book import GapBook
 from gateway.pipeline.stamp import Stamper
@@ -72,7 +76,9 @@ class Intake:
         *,
         early: Mapping[str, int],
         test_sources: frozenset[str] = frozenset(),
+        batches: BatchBook | None = None,
     ) -> None:
+        self._batches = batches
         self._journal = journal
         self._room = room
         self._stamp = stamp
@@ -111,8 +117,13 @@ class Intake:
         return self._standing.resume(source, self._addresses.get(source, {}))
 
     async def offer(self, parcel: Parcel) -> None:
-        """Turn a parcel into records and put them into the pool; wait first while the pool is over its bound."""
+        """Turn a parcel into records and put them into the pool; wait first while the pool is over its bound.
+
+        What tells of batches waits until all batches of the past are known: a source stands still for the length of the fold.
+        """
         await self._room.room()
+        if self._batches is not None and any(fact.kind == "batch" for fact in parcel.facts):
+            await self._batches.ready()
         self._take(parcel)
 
     def _take(self, parcel: Parcel) -> None:
@@ -120,15 +131,18 @@ class Intake:
         self.figures.samples[source] += len(parcel.samples)
         records: list[Record] = []
         side_objects: list[bytes] = []
+        answers: list[Callable[[], None]] = []
         for fact in parcel.facts:
-            if fact.kind != "gap_bounded":
+            if fact.kind == "batch":
+                self._batch(parcel, fact, records, side_objects, answers)
+            elif fact.kind != "gap_bounded":
                 self._fact(parcel, fact, records, side_objects)
         self._bound_gaps(parcel, records)
         self._readings(parcel, records)
         at = self._standing.sources.setdefault(source, SourceStanding())
         at.incarnation, at.epoch, at.position = parcel.incarnation, parcel.epoch, parcel.position
         self._unsettled[source] += 1
-        self._journal.append(records, settle=self._settled(parcel), side_objects=side_objects)
+        self._journal.append(records, settle=self._settled(parcel, answers), side_objects=side_objects)
         if self._unsettled[source] >= self._early.get(source, 1 << 30):
             self._room.hurry()
 
@@ -149,10 +163,13 @@ class Intake:
             del known[next(iter(known))]
         return False
 
-    def _settled(self, parcel: Parcel) -> Callable[[Outcome], None]:
+    def _settled(self, parcel: Parcel, answers: Iterable[Callable[[], None]]) -> Callable[[Outcome], None]:
         def settle(outcome: Outcome) -> None:
             self._unsettled[parcel.source] -= 1
             parcel.settle(outcome)
+            if outcome is Outcome.COMMITTED:
+                for answer in answers:
+                    answer()
 
         return settle
 
@@ -219,6 +236,35 @@ class Intake:
                 records.append(self._link(parcel, fact))
             case _:
                 raise AssertionError(f"a source may not say {fact.kind!r}")
+
+    def _batch(
+        self,
+        parcel: Parcel,
+        fact: Fact,
+        records: list[Record],
+        side_objects: list[bytes],
+        answers: list[Callable[[], None]],
+    ) -> None:
+        """Record what the plant says of a batch; what nobody can place is quarantined, and acknowledged all the same."""
+        assert self._batches is not None, "only a gateway with batch adapters has sources that tell of batches"
+        detail, base = fact.detail or {}, len(records)
+
+        def index_of(nth: int) -> int:
+            return self._journal.index_of(base + nth)
+
+        try:
+            verdict, side = judge_fact(self._batches, fact, self._stamp()["at_ns"], index_of)
+        except Refused as refused:
+            answer = {"event_key": detail["key"], "ledger_index": index_of(0), "effect": "refused"}
+            refusal = refused_detail(detail, refused.code, refused.text)
+            told = structs.replace(fact, kind="quarantine", cause="no_binding", detail=refusal)
+            records.append(self._quarantine(parcel, told, side_objects))
+        else:
+            answer = answer_of(detail, verdict)
+            records += verdict.records
+            side_objects += [] if side is None else [side]
+        if fact.answer is not None:
+            answers.append(partial(fact.answer, answer))
 
     def _bound_gaps(self, parcel: Parcel, records: list[Record]) -> None:
         """Bound gaps last among the facts: only then the index of the first reading after them is known."""

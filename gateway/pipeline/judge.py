@@ -17,6 +17,8 @@ from gateway.domain import deviation as domain
 from gateway.domain.deviation_rules import BatchPresence, Surroundings
 from gateway.domain.excursion_event import ExcursionEvent
 from gateway.ledger.records import Deviation, Excursion, Gateway, Record
+from gateway.pipeline.batch_book import BatchBook
+from gateway.pipeline.batch_impact import touched, updates
 from gateway.pipeline.deviation_records import deviation_record
 from gateway.pipeline.excursion_book import RAISING, view_of_excursion
 from gateway.pipeline.excursion_records import excursion_record
@@ -47,6 +49,7 @@ class Judge:
         journal: Journal,
         stamp: Stamper,
         readings: Readings,
+        batches: BatchBook,
         *,
         level_at: int,
     ) -> None:
@@ -54,7 +57,9 @@ class Judge:
         self._settings = settings
         self._journal = journal
         self._stamp = stamp
+        self._batches = batches
         self._level_at = level_at
+        self._live = False
         self._size = 0
         self._advanced = asyncio.Condition()
         self._late = LateJobs(fold.evaluator, fold.book, readings)
@@ -81,6 +86,10 @@ class Judge:
         loop = asyncio.get_running_loop()
         look_at = loop.time() + LOOK_S
         while True:
+            if self.level and not self._live:
+                self._batches.open()
+                self._follow_batches()
+                self._live = True
             if self.level and loop.time() >= look_at:
                 look_at = loop.time() + LOOK_S
                 await self._look()
@@ -97,6 +106,7 @@ class Judge:
                 self._advanced.notify_all()
             if self.level:
                 self._write(self.fold.evaluator.outstanding())
+                self._follow_batches()
             else:
                 await asyncio.sleep(0)
 
@@ -113,9 +123,33 @@ class Judge:
             self._write(events)
             self._journal.append([settled_record(signal, through, *self._who())], urgent=True)
         self._write(self.fold.evaluator.due(now.boot_ns, now.wall_ns))
+        expired = self._batches.expired(now.wall_ns, self._journal.index_of)
+        if expired:
+            self._journal.append(expired, urgent=True)
         revisions = self.fold.deviations.due(now.wall_ns)
         if revisions:
             self._journal.append([self._keep(revision) for revision in revisions], urgent=True)
+
+    def _follow_batches(self) -> None:
+        """Tell deviations of batches that came, went or were corrected; raise what only a batch makes a deviation.
+
+        The first time after a start only deviations that are open are compared: the others were told in an earlier life.
+        """
+        changed, self.fold.batches_changed = self.fold.batches_changed, set()
+        for story in touched(self.fold, changed):
+            head = self._stamp()
+            records: list[Record] = [
+                self._keep(revision) for revision in updates(self.fold, story, head["at_ns"], open_only=not self._live)
+            ]
+            if story.t1_ns is None and not self.fold.deviations.holding(story.raised.excursion):
+                view, around = (
+                    view_of_excursion(story.raised, self.fold.plan),
+                    self._around(story.newest, head["at_ns"]),
+                )
+                planned = self.fold.deviations.plan_raised(view, around, head["at_ns"])
+                records += [self._keep(revision) for revision in planned]
+            if records:
+                self._journal.append(records, urgent=True)
 
     def _evaluated(self) -> Gateway:
         """Return the record that proves that the silent part was judged (BA-06)."""

@@ -136,6 +136,15 @@ class Connection:
         client.publish(self._topic, link_message(state, self._clock.now().wall_ns, epoch), qos=1, retain=True)
         wire.flush()
 
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Publish at QoS 1; False while the broker does not know us: it is for the next connection then."""
+        if self.lost is not None or not self._greeted.done():
+            return False
+        client, wire = self._parts()
+        client.publish(topic, payload, qos=1)
+        wire.flush()
+        return True
+
     def relieve(self) -> None:
         """Read on after a pause, once half of what may be held is free again."""
         if not self.paused or self._stopped or self.lost is not None or self.held > self.held_max // 2:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from paho.mqtt.client import topic_matches_sub
 
+from gateway.adapters.mqtt.batch_topic import BatchTopic
 from gateway.adapters.mqtt.bounds import QuarantineBound
 from gateway.adapters.mqtt.broker_watch import BrokerWatch
 from gateway.adapters.mqtt.link_gaps import LinkGaps
@@ -43,7 +46,11 @@ class MessageIntake:
         gaps: LinkGaps,
         counts: Counter[str],
         payload_bytes_max: int,
+        batches: Mapping[bytes, BatchTopic] | None = None,
+        reply: Callable[[str, dict[str, Any]], None] | None = None,
     ) -> None:
+        self._batches = batches or {}
+        self._reply = reply
         self._source = plan.source
         self._watch = plan.watch
         self._routes = routes
@@ -85,10 +92,12 @@ class MessageIntake:
             self.counts["overlap_copies"] += 1
             window.drop(arrival.qos, arrival.mid)
             return None
+        batch = self._batches.get(arrival.topic)
+        told = () if batch is None else self._batch(arrival, batch)
         if route is None:
-            facts = self._unrouted(arrival, topic)
+            facts = told if batch is not None else self._unrouted(arrival, topic)
             return self._unread(arrival, window, key, facts)
-        return self._routed(arrival, route, window, key, digest)
+        return self._routed(arrival, route, window, key, digest, told)
 
     def _told_by_broker(self, arrival: Arrival, window: Window) -> Parcel | None:
         seen = self._broker.look(arrival.topic, arrival.payload, arrival.moment.monotonic_ns)
@@ -96,8 +105,32 @@ class MessageIntake:
         facts = self._gaps.suspected(*seen) if seen is not None else []
         return self.notice(tuple(facts)) if facts else None
 
+    def _batch(self, arrival: Arrival, batch: BatchTopic) -> tuple[Fact, ...]:
+        """Return what a message tells of a batch, or its quarantine; judged and recorded where the ledger is known."""
+        route, reply = batch.route, self._reply
+        found = batch.cut(
+            arrival.payload,
+            arrival.moment.wall_ns,
+            flags=_FLAGS[arrival.dup, arrival.qos == 0, arrival.retain],
+            retained=arrival.retain and (self.retain_is_old or arrival.topic in self.fresh),
+            payload_bytes_max=self._payload_bytes_max,
+            answer=None if reply is None or route.reply is None else partial(reply, route.reply),
+        )
+        if arrival.topic not in self._routes:
+            self.fresh.discard(arrival.topic)
+        if isinstance(found, Quarantined):
+            return self._quarantine(arrival, route.topic, found)
+        self.counts["batch_events"] += 1
+        return (found,)
+
     def _routed(
-        self, arrival: Arrival, route: Route, window: Window, key: TransportKey | None, digest: str
+        self,
+        arrival: Arrival,
+        route: Route,
+        window: Window,
+        key: TransportKey | None,
+        digest: str,
+        told: tuple[Fact, ...],
     ) -> Parcel | None:
         moment = arrival.moment
         flags = _FLAGS[arrival.dup, arrival.qos == 0, arrival.retain]
@@ -108,8 +141,8 @@ class MessageIntake:
         if isinstance(found, Cut) and old:
             found = self._retained(arrival, route, receipt, found, digest)
         if isinstance(found, Quarantined):
-            return self._unread(arrival, window, key, self._quarantine(arrival, route.topic, found))
-        facts = self._gaps.first_reading(route) if not old else ()
+            return self._unread(arrival, window, key, (*told, *self._quarantine(arrival, route.topic, found)))
+        facts: tuple[Fact, ...] = self._gaps.first_reading(route) if not old else ()
         if found.sequences and not old:
             facts = (*facts, *self._sequences[arrival.topic].observe(found.sequences))
         if not arrival.qos and route.qos_expected and arrival.topic not in self._qos0_told:
@@ -125,7 +158,7 @@ class MessageIntake:
             epoch=self.epoch,
             position=arrival.mid,
             samples=found.samples,
-            facts=facts,
+            facts=(*facts, *told),
             settle=window.take(arrival.qos, arrival.mid, key),
         )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import json
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from gateway.adapters.mqtt import broker_watch
+from gateway.adapters.mqtt.batch_topic import compile_batch
 from gateway.adapters.mqtt.connection import Connection, Greeting
 from gateway.adapters.mqtt.foreign import LinkLost
 from gateway.adapters.mqtt.intake import MessageIntake
@@ -25,6 +27,8 @@ SILENT_S: Final = 10.0
 REFUSED_AGAIN_S: Final = 60.0
 REPEATS_WINDOWS: Final = 4
 """Committed messages remembered, in windows: after a reconnect a broker may send a window again and one more."""
+REPLIES_MAX: Final = 1_000
+"""Answers to the plant that wait for a connection; the oldest are given up, for the same key gets its answer again."""
 TURN: Final = 100
 """Messages between two moments in which other tasks may run."""
 
@@ -56,6 +60,10 @@ class MqttSource:
         self._numbers = {route.topic: number for number, route in enumerate(self._routes.values(), 1)}
         if link.v5:
             self._numbers |= {watch: len(self._routes) + number for number, watch in enumerate(plan.watch, 1)}
+        self._batches = {one.topic.encode(): compile_batch(one) for one in plan.batches}
+        for one in plan.batches:
+            self._numbers.setdefault(one.topic, len(self._numbers) + 1)
+        self._replies: deque[tuple[str, bytes]] = deque(maxlen=REPLIES_MAX)
         self._asked = self._numbers | {topic: len(self._numbers) + n for n, topic in enumerate(broker_watch.TOPICS, 1)}
         self._connection: Connection | None = None
         self._counts: Counter[str] = Counter()
@@ -82,7 +90,15 @@ class MqttSource:
         self._repeats = Repeats(REPEATS_WINDOWS * self._link.receive_max, resume.repeats, resume.incarnation)
         self._gaps = LinkGaps(self._routes.values(), resume.gaps_open)
         self._messages = MessageIntake(
-            self._plan, self._routes, resume, self._repeats, self._gaps, self._counts, self._link.payload_kb_max * 1024
+            self._plan,
+            self._routes,
+            resume,
+            self._repeats,
+            self._gaps,
+            self._counts,
+            self._link.payload_kb_max * 1024,
+            self._batches,
+            self._reply,
         )
         self._first, self._known = True, resume.incarnation > 0
         self._subscribed: set[str] = set()
@@ -143,10 +159,20 @@ class MqttSource:
         self._first, self._known, self._connected, self._told = False, True, False, ""
         if facts:
             await inlet.offer(messages.notice(tuple(facts)))
-        messages.fresh = {topic for topic, route in self._routes.items() if route.topic not in self._subscribed}
+        messages.fresh = {topic for topic in (*self._routes, *self._batches) if topic.decode() not in self._subscribed}
         messages.retain_is_old = not self._link.v5
         connection.subscribe(self._asked)
         connection.announce("online", messages.epoch)
+        self._send_replies()
+
+    def _reply(self, topic: str, told: dict[str, Any]) -> None:
+        """Answer the plant after the commit; while no broker hears us the newest answers wait."""
+        self._replies.append((topic, json.dumps(told, separators=(",", ":")).encode()))
+        self._send_replies()
+
+    def _send_replies(self) -> None:
+        while self._replies and self._connection is not None and self._connection.publish(*self._replies[0]):
+            self._replies.popleft()
 
     async def _hear_answers(self, inlet: Inlet, connection: Connection, greeting: Greeting) -> None:
         """Say in the stream what the broker granted, once all its answers are there."""
@@ -169,6 +195,13 @@ class MqttSource:
                 else:
                     self._refused.pop(route.topic, None)
                     self._subscribed.add(route.topic)
+        for topic in (one.topic for one in self._plan.batches if one.topic in codes):
+            if codes[topic] >= 0x80:  # noqa: PLR2004 - a refusal
+                self._refused[topic] = self._numbers[topic]
+            else:
+                self._subscribed.add(topic)
+                if topic.encode() not in self._routes:
+                    self._refused.pop(topic, None)
         return facts
 
     def _link_detail(self, greeting: Greeting, codes: Mapping[str, int]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import date
 
 from gateway.config.points import points
 from gateway.config.project import Project
+from gateway.config.rules.batch_adapters import check_batch_adapters
 from gateway.config.rules.calibration import check_calibration
 from gateway.config.rules.limits import check_limits
 from gateway.config.rules.mapping import check_profile
@@ -18,6 +19,7 @@ def check_project(project: Project, today: date | None) -> None:
     found = list(points(project))
     check_security(project)
     check_references(project, found)
+    check_batch_adapters(project)
     for profile in project.profiles.values():
         check_profile(project, profile)
     check_limits(project, found)
