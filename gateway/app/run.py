@@ -19,6 +19,7 @@ from gateway.adapters.machine_accounts import MachineAccounts
 from gateway.adapters.systemd import Systemd
 from gateway.app.parts import Parts, make_parts
 from gateway.app.site import Site
+from gateway.app.source_log import LoggedInlet
 from gateway.errors import LedgerDoubt
 from gateway.pipeline.opening import stop
 from gateway.pipeline.supervisor import supervise
@@ -186,7 +187,7 @@ def _serving(application: Any, listening: Any, certificate: Any) -> Callable[[],
 
 
 def _reading(source: Any, parts: Parts) -> Callable[[], Awaitable[None]]:
-    return lambda: source.run(parts.intake)
+    return lambda: source.run(LoggedInlet(parts.intake))
 
 
 def _pair(site: Site, certificate: str | None, key: str | None) -> tuple[Path, Path] | None:

@@ -34,7 +34,17 @@ def seal_key(site: Site) -> Ed25519Sealer:
         raise ConfigurationRefused(
             "keys.seal names no file", remedy="the seal key is a file or credential: seal: {file: cred:seal}"
         )
-    return Ed25519Sealer(site.settings.ledger.origin, parse_seed(site.secret(seal.file)))
+    try:
+        seed = site.secret(seal.file)
+    except ConfigurationRefused as error:
+        if error.code == "SEC-01" and is_set_up(site):
+            raise ConfigurationRefused(
+                f"the seal key of this ledger is not there: {error.text}",
+                code="SEC-01",
+                remedy="restore this very key from its backup: another key cannot continue the ledger",
+            ) from error
+        raise
+    return Ed25519Sealer(site.settings.ledger.origin, parse_seed(seed))
 
 
 def open_store(site: Site, sealer: Ed25519Sealer) -> SegmentStore:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.app.build import this_build
 from gateway.app.site import Site
 from gateway.config.models.sinks import Influxdb, Qms
+from gateway.errors import ConfigurationRefused
 from gateway.pipeline.influx_lines import LineWriter
 from gateway.pipeline.influx_syntax import SignalTags
 from gateway.pipeline.line_sender import LineSender
@@ -70,7 +71,7 @@ async def _qms(site: Site, name: str, block: Qms, clock: SystemClock, stack: Asy
     headers = {"user-agent": f"gateway/{this_build().version}"}
     if block.token is not None:
         headers["authorization"] = f"Bearer {site.secret_text(block.token)}"
-    keys = _keys(site, block)
+    keys = _keys(site, name, block)
 
     def seal(event_id: str, timestamp_s: int, body: bytes) -> str:
         from gateway.adapters.webhook.envelope_seal import seal_envelope  # noqa: PLC0415 - loaded with the sender
@@ -89,11 +90,20 @@ async def _qms(site: Site, name: str, block: Qms, clock: SystemClock, stack: Asy
     )
 
 
-def _keys(site: Site, block: Qms) -> EnvelopeKeys:
+def _keys(site: Site, name: str, block: Qms) -> EnvelopeKeys:
     from gateway.adapters.webhook.envelope_seal import EnvelopeKeys, parse_secret, parse_signing_key  # noqa: PLC0415
 
-    seeds = () if block.ed25519_key is None else (parse_signing_key(site.secret_text(block.ed25519_key)),)
-    return EnvelopeKeys((parse_secret(site.secret_text(block.secret)),), seeds)
+    def named(key: str, reference: str, parse: Callable[[str], bytes]) -> bytes:
+        try:
+            return parse(site.secret_text(reference))
+        except ConfigurationRefused as error:
+            if error.code:
+                raise
+            problem = f"sinks.{name}.qms.{key} ({reference}): {error.text}"
+            raise ConfigurationRefused(problem, code="SEC-01", remedy=error.remedy) from error
+
+    seeds = () if block.ed25519_key is None else (named("ed25519_key", block.ed25519_key, parse_signing_key),)
+    return EnvelopeKeys((named("secret", block.secret, parse_secret),), seeds)
 
 
 async def _influx(

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gateway.config.build import build_plan
 from gateway.config.build_limits import build_limit_set
+from gateway.config.echoes import without_echoes
 from gateway.config.findings import Finding, in_file_order
 from gateway.config.manifest import configuration_hash, signed_files
 from gateway.config.models.clients import ClientsFile
@@ -65,7 +66,7 @@ def understand(contents: Mapping[str, bytes], *, today: date | None = None, chan
     """
     project = open_project(contents)
     check_project(project, today)
-    findings = in_file_order(project.findings)
+    findings = in_file_order(without_echoes(project, project.findings))
     used = {profile.folder for profile in project.profiles.values()}
     files = signed_files(contents, used)
     digest = configuration_hash(files)

@@ -20,6 +20,7 @@ from gateway.ledger.note import VerifyKey, format_vkey, parse_vkey
 NONE: Final = "none"
 _PUBLISH: Final = "# publish "
 _MEMBERS_MAX: Final = 255
+_LINES: Final = "name a policy file: lines begin with log, witness, group, quorum or #"
 
 
 class Witness(NamedTuple):
@@ -132,7 +133,7 @@ class _Reader:
             case ["quorum", name] if not self.quorum and name in self.names:
                 self.quorum = name
             case _:
-                raise EvidenceRefused(f"{line[:80]!r} is not understood")
+                raise EvidenceRefused(f"{line[:80]!r} is not understood", remedy=_LINES)
 
     def _declare(self, name: str) -> None:
         if name in self.names:

@@ -52,6 +52,6 @@ class TileMaker:
         if len(entries) != tile.width:
             raise EvidenceRefused(
                 f"{format_path(tile)}: {len(entries)} of {tile.width} entries are stored",
-                remedy="a pruned range has proofs from level 1 upward only",
+                remedy="see what is damaged or pruned: gateway verify",
             )
         return entries

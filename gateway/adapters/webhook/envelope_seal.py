@@ -79,7 +79,7 @@ def parse_public_key(text: str) -> bytes:
     if len(key) != _SEED_SIZE:
         raise ConfigurationRefused(
             f"webhook public key holds {len(key)} bytes, not {_SEED_SIZE}",
-            remedy="copy the whpk_ line of gateway keys show",
+            remedy="copy it whole: whpk_ and the base64 of 32 bytes",
         )
     return key
 
@@ -155,7 +155,7 @@ def _ed25519_holds(key: bytes, message: bytes, value: str) -> bool:
 
 def _parse_key(text: str, prefix: str, what: str) -> bytes:
     if not text.startswith(prefix):
-        raise ConfigurationRefused(f"{what} does not begin with {prefix}", remedy=f"give {prefix} and base64")
+        raise ConfigurationRefused(f"{what} does not begin with {prefix}", remedy=f"write {prefix} and base64, nothing else")
     try:
         return base64.b64decode(text.removeprefix(prefix), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -196,6 +196,15 @@ def url_of(*schemes: str) -> Check:
     return Check(expected, {"type": "string", "pattern": f"^(?:{'|'.join(schemes)})://"}, check)
 
 
+def _host_port(value: Any) -> str:
+    if not isinstance(value, str) or re.fullmatch(_HOST_PORT, value) is None:
+        raise refuse(value, "host:port")
+    if int(value.rpartition(":")[2]) > _PORT_MAX:
+        raise refuse(value, f"host:port with a port up to {_PORT_MAX:,}")
+    return value
+
+
+_PORT_MAX = 65_535
 _SECRET = re.compile(r"(?:env:[A-Za-z_][A-Za-z0-9_]*|file:.+|cred:[A-Za-z0-9][A-Za-z0-9._-]*)")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HOST_PORT = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}"
@@ -222,7 +231,7 @@ ProfileRef = Annotated[
     pattern(r"[a-z0-9][a-z0-9_-]{0,47}/[a-z0-9][a-z0-9_-]{0,47}@[1-9][0-9]{0,5}", "a profile vendor/model@version"),
 ]
 Sha256 = Annotated[str, pattern(r"[0-9a-f]{64}", "64 lower-case hex digits")]
-HostPort = Annotated[str, pattern(_HOST_PORT, "host:port")]
+HostPort = Annotated[str, Check("host:port", {"type": "string", "pattern": f"^(?:{_HOST_PORT})$"}, _host_port)]
 ClockTime = Annotated[str, pattern(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", "a time HH:MM")]
 HttpsUrl = Annotated[str, url_of("https", "http")]
 Mail = Annotated[str, pattern(r"[^@\s]+@[^@\s]+", "a mail address")]
