@@ -35,6 +35,15 @@ class FakeJournal:
     def next_index(self) -> int:
         return len(self.records) + len(self._pending)
 
+    def index_of(self, nth: int) -> int:
+        return self.next_index + nth
+
+    async def room(self) -> None:
+        await asyncio.sleep(0)
+
+    def hurry(self) -> None:
+        """Each append is committed at the next turn anyway."""
+
     def append(
         self,
         records: Sequence[Record],
