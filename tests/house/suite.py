@@ -66,7 +66,7 @@ def arguments(choice: Choice, rest: list[str], *, covered: bool) -> list[str]:
         "-rfEs",
     ]
     if whole:
-        options.append("--matrix")
+        options += ["--matrix", "--durations=20"]
     if choice.gates and whole:
         options.append("--gates")
     if choice.markers:

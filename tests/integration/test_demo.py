@@ -54,6 +54,7 @@ def test_us_01_the_whole_story_at_top_speed_ends_within_a_minute_and_is_kept(tmp
     assert kept.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_the_kept_folder_runs_again_and_records_on(tmp_path):
     need("mosquitto")
     kept = tmp_path / "kept"
@@ -74,6 +75,7 @@ def test_the_kept_folder_runs_again_and_records_on(tmp_path):
     assert verify(kept / "ledger") != size, "start and stop of the second run are records"
 
 
+@pytest.mark.fault
 def test_di_19_a_cut_link_loses_nothing_with_the_embedded_broker(tmp_path):
     lines = told(demo("--until", "sealed", "--json", "--speed", "10", "--cut", "--embedded-broker"))
     assert [line["act"] for line in lines] == [*STORY[:6], "cut", *STORY[6:]]

@@ -104,6 +104,7 @@ def check_delivery(records: list[Record], delivered: dict[str, set[str]]) -> Non
     assert receipts == set(named)
 
 
+@pytest.mark.slow
 @pytest.mark.req("QM-01")
 def test_di_07_the_failing_machine_over_mqtt_keeps_its_times_of_2013(tmp_path: Path) -> None:
     """A clock that stands before 2020 was never set, so limits are judged at received time and source times stay."""

@@ -47,7 +47,7 @@ async def test_di_02_values_of_a_secured_session_arrive_in_order_and_are_acknowl
         assert not [fact for fact in inlet.facts if fact.kind.startswith("gap")]
 
 
-@pytest.mark.parametrize("seconds", [1, 5])
+@pytest.mark.parametrize("seconds", [1, pytest.param(5, marks=pytest.mark.fault)])
 async def test_di_19_fault_01_cut_loses_nothing(tmp_path: Path, seconds: float) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         async with TcpProxy(server.port) as proxy:
@@ -68,6 +68,7 @@ async def test_di_19_fault_01_cut_loses_nothing(tmp_path: Path, seconds: float) 
             assert {parcel.incarnation for parcel in inlet.parcels if parcel.samples} == {1}
 
 
+@pytest.mark.fault
 async def test_di_19_fault_01_cut_of_15_s_is_a_link_down_gap_that_closes_full(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         async with TcpProxy(server.port) as proxy:
@@ -86,6 +87,7 @@ async def test_di_19_fault_01_cut_of_15_s_is_a_link_down_gap_that_closes_full(tm
             assert not lost(counted(inlet, "A"))
 
 
+@pytest.mark.fault
 async def test_di_19_fault_02_half_open_is_seen_by_silence_and_loses_nothing(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         async with TcpProxy(server.port) as proxy:
@@ -104,6 +106,7 @@ async def test_di_19_fault_02_half_open_is_seen_by_silence_and_loses_nothing(tmp
             assert not doubled(ks)
 
 
+@pytest.mark.fault
 async def test_di_19_fault_06_server_killed_is_a_gap_and_history_fills_what_it_kept(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         inlet = FakeInlet()
@@ -175,6 +178,7 @@ async def test_di_19_fault_05_subscription_taken_by_another_is_a_gap_and_a_notic
         assert not lost(counted(inlet, "A"))
 
 
+@pytest.mark.fault
 async def test_di_19_fault_07_killed_before_the_acknowledgement_loses_nothing(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         link = secure_link(server.url, server.identity, session_file=tmp_path / "line1.session")
@@ -205,6 +209,7 @@ async def test_di_19_fault_07_killed_before_the_acknowledgement_loses_nothing(tm
         assert (tmp_path / "line1.session").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.fault
 async def test_di_19_fault_07_without_its_session_file_a_restart_is_a_gap_filled_by_history(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         link = secure_link(server.url, server.identity)
@@ -309,6 +314,7 @@ async def test_di_02_trap_shifted_namespace_reads_the_same_sensor(tmp_path: Path
         assert all(1e9 <= number(sample.raw.value) < 2e9 for sample in late)
 
 
+@pytest.mark.fault
 async def test_di_19_fault_18_answers_after_2_s_reconnect_nothing(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         async with TcpProxy(server.port) as proxy:
@@ -353,6 +359,7 @@ async def test_ac_08_another_certificate_than_the_pinned_one_is_never_trusted(tm
         assert server.order("sessions")["count"] == 0
 
 
+@pytest.mark.fault
 async def test_di_19_fault_14_a_wrong_password_is_tried_again_after_a_minute_only(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES) as server:
         async with TcpProxy(server.port) as proxy:
