@@ -155,7 +155,9 @@ def _ed25519_holds(key: bytes, message: bytes, value: str) -> bool:
 
 def _parse_key(text: str, prefix: str, what: str) -> bytes:
     if not text.startswith(prefix):
-        raise ConfigurationRefused(f"{what} does not begin with {prefix}", remedy=f"write {prefix} and base64, nothing else")
+        raise ConfigurationRefused(
+            f"{what} does not begin with {prefix}", remedy=f"write {prefix} and base64, nothing else"
+        )
     try:
         return base64.b64decode(text.removeprefix(prefix), validate=True)
     except (binascii.Error, ValueError) as error:
