@@ -84,6 +84,8 @@ def _idle(folder: Path, seconds: float) -> float:
         }
         gateway.write()
         with gateway:
+            gateway.wait_recording(["plant"])  # a first start compiles what an installed package has compiled
+        with gateway:
             time.sleep(seconds)
             return resident_mib(gateway)
 

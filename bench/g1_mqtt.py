@@ -64,9 +64,10 @@ def flood(folder: Path, load: Path, count: int) -> tuple[float, float]:
         gateway = make_gateway(folder, broker.port, commit_ms=COMMIT_MS)
         with gateway:
             gateway.wait_recording()
+            before = gateway.size()
             publisher = Load(broker.port, load)
             told = publisher.wait()
-            own = count / seconds_until(gateway, count, told["began_ns"])
+            own = count / seconds_until(gateway, before + count, told["began_ns"])
         witness(gateway, count)
     return reference, own
 
@@ -80,8 +81,9 @@ def latencies(folder: Path, rate: float, count: int, commit_ms: int) -> list[flo
         gateway = make_gateway(folder, port, commit_ms=commit_ms)
         with gateway:
             gateway.wait_recording()
+            before = gateway.size()
             told = Load(broker.port, load, rate, times).wait()
-            seconds_until(gateway, count, told["began_ns"])
+            seconds_until(gateway, before + count, told["began_ns"])
         witness(gateway, count)
     sent = array("q")
     sent.frombytes(times.read_bytes())

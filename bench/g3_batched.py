@@ -34,7 +34,8 @@ def _flood(folder: Path, load: Path, count: int) -> float:
         gateway = make_gateway(folder, broker.port, bulk=True, commit_ms=COMMIT_MS)
         with gateway:
             gateway.wait_recording()
+            before = gateway.size()
             told = Load(broker.port, load).wait()
-            rate = count * READINGS / seconds_until(gateway, count * READINGS, told["began_ns"])
+            rate = count * READINGS / seconds_until(gateway, before + count * READINGS, told["began_ns"])
         witness(gateway, count * READINGS)
     return rate

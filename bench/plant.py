@@ -26,6 +26,8 @@ BROKER = "max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true"
 WINDOW = 5_000
 """Messages the load may have unacknowledged at the broker: enough that the broker is never the one that waits."""
 POLL_S = 0.05
+RECEIVE_MAX = 500
+"""What the gateway asks for; the reference client asks for the same."""
 BULK_PROFILE = """\
 format: profile/1
 id: bench/mqtt-bulk
@@ -140,11 +142,11 @@ def tapped(folder: Path, target: int) -> Iterator[tuple[int, Path]]:
         process.wait()
 
 
-def seconds_until(gateway: GatewayProcess, readings: int, began_ns: int, seconds: float = 300.0) -> float:
-    """Return the seconds from ``began_ns`` until the gateway has recorded so many readings since its start."""
+def seconds_until(gateway: GatewayProcess, size: int, began_ns: int, seconds: float = 300.0) -> float:
+    """Return the seconds from ``began_ns`` until so many entries are committed."""
     end = time.monotonic() + seconds
-    while gateway.readings() < readings:
-        assert time.monotonic() < end, f"{gateway.readings()} of {readings} readings within {seconds} s"
+    while gateway.size() < size:
+        assert time.monotonic() < end, f"{gateway.size()} of {size} entries within {seconds} s"
         time.sleep(POLL_S)
     return (time.monotonic_ns() - began_ns) / 1e9
 
@@ -161,6 +163,7 @@ def subscriber_seconds(broker: Mosquitto, path: Path, count: int) -> float:
     """Return how long the broker takes to forward ``count`` messages at QoS 1 to `mosquitto_sub`, with the same load."""
     with (path.parent / "received").open("wb") as received:
         words = ["-p", str(broker.port), "-q", "1", "-V", "mqttv5", "-t", TOPIC, "-C", str(count)]
+        words += ["-D", "connect", "receive-maximum", str(RECEIVE_MAX)]
         subscriber = subprocess.Popen(["mosquitto_sub", "-h", LOOPBACK, *words], stdout=received)
         time.sleep(0.5)
         load = Load(broker.port, path)

@@ -6,7 +6,7 @@ committed and settled in the order of their offers, because the pool is one queu
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -86,7 +86,7 @@ class Intake:
         self._early = early
         self._standing = standing
         self._unsettled: Counter[str] = Counter()
-        self._keys: dict[str, dict[str, None]] = {}
+        self._keys: dict[str, OrderedDict[str, None]] = {}
         self._channels: dict[tuple[str, str], Channel] = {}
         self._addresses: dict[str, dict[str, str]] = {}
         for key, signal in plan.by_address().items():
@@ -154,13 +154,15 @@ class Intake:
 
     def _repeated(self, source: str, key: str) -> bool:
         """Tell whether a device has sent this very value before (`ingest.md` 4.2); count it if so."""
-        known = self._keys.setdefault(source, {})
+        known = self._keys.get(source)
+        if known is None:
+            known = self._keys[source] = OrderedDict()
         if key in known:
             self.figures.duplicates[source] += 1
             return True
         known[key] = None
         if len(known) > REPEAT_KEYS_MAX:
-            del known[next(iter(known))]
+            known.popitem(last=False)
         return False
 
     def _settled(self, parcel: Parcel, answers: Iterable[Callable[[], None]]) -> Callable[[Outcome], None]:

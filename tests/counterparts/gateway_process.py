@@ -19,7 +19,7 @@ from tests.counterparts.ports import accepts, free_port
 from tests.counterparts.process import OwnedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gateway.ledger.records import Record
     from gateway.ledger.verify import Result
@@ -163,10 +163,10 @@ class GatewayProcess(OwnedServer):
         name = "gateway_readings_committed_total"
         return int(sum(value for key, value in self.metrics().items() if key.startswith(name)))
 
-    def wait_recording(self, seconds: float = 30.0) -> None:
-        """Return once every source has told that it is connected."""
+    def wait_recording(self, sources: Sequence[str] = (), seconds: float = 30.0) -> None:
+        """Return once every source, or those named, has told that it is connected."""
         end = time.monotonic() + seconds
-        wanted = set(self.settings["connections"])
+        wanted = set(sources or self.settings["connections"])
         while wanted - {one.source for one in self.records() if one.kind == "gateway" and one.code == "connected"}:
             assert time.monotonic() < end, f"not connected within {seconds} s"
             time.sleep(0.1)

@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
+def sink_at(port: int) -> dict[str, Any]:
+    """A `qms` sink for a receiver on loopback, whether it is there or not."""
+    url, secret = f"http://127.0.0.1:{port}/hook", "file:../secrets/qms"
+    return {"qms": {"url": url, "secret": secret, "allow_networks": ["127.0.0.0/8"], "ports": [port]}}
+
+
 class Qms:
     """Takes webhooks on `port` from a thread; `events` are those whose signature held, in order of arrival.
 
     One record a subject (deviation), named in the answer; `refused` are texts of signatures that did not hold.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.events: list[dict[str, Any]] = []
         self.refused: list[str] = []
         self._records: dict[str, str] = {}
@@ -45,7 +51,7 @@ class Qms:
             def log_message(self, *_: object) -> None:
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -53,15 +59,7 @@ class Qms:
     @property
     def sink(self) -> dict[str, Any]:
         """The `qms` sink of a configuration whose `../secrets/qms` holds `SECRET`."""
-        url = f"http://127.0.0.1:{self.port}/hook"
-        return {
-            "qms": {
-                "url": url,
-                "secret": "file:../secrets/qms",
-                "allow_networks": ["127.0.0.0/8"],
-                "ports": [self.port],
-            }
-        }
+        return sink_at(self.port)
 
     def take(self, headers: dict[str, str], content: bytes) -> tuple[int, dict[str, Any]]:
         """Judge one request."""

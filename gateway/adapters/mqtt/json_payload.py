@@ -52,12 +52,22 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_decode: Final[Callable[[str], Any]] = json.JSONDecoder(
+_decoder: Final = json.JSONDecoder(
     parse_float=_number,
     parse_int=_number,
     parse_constant=_constant,
     object_pairs_hook=_object,
-).decode
+)
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = _decoder.scan_once  # type: ignore[attr-defined]
+"""The scanner in C without the white space around a document, which devices do not send."""
+
+
+def _decode(text: str) -> Any:
+    try:
+        tree, end = _scan(text, 0)
+    except StopIteration:  # white space in front, or no value at all
+        return _decoder.decode(text)
+    return tree if end == len(text) else _decoder.decode(text)
 
 
 def parse_json(content: bytes) -> Any:

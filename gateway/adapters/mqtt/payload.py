@@ -62,6 +62,8 @@ class Cut:
     @property
     def source_ns(self) -> int | None:
         """Newest source time in it."""
+        if len(self.samples) == 1:
+            return self.samples[0].source_ns
         return max((one.source_ns for one in self.samples if one.source_ns is not None), default=None)
 
 

@@ -27,6 +27,10 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,18}))?\s?(?:([Zz])|([+-])(\d\d):?(\d\d)?)?", re.ASCII
 )
+_UTC: Final = re.compile(r"[0-5]\d(?:\.\d{1,9})?Z", re.ASCII)
+"""What stands after the minute where a time is plain UTC and no leap second."""
+_MINUTE_CHARACTERS: Final = len("2026-11-22T07:25:")
+_SECOND_NS: Final = 1_000_000_000
 _MICROSECOND: Final = timedelta(microseconds=1)
 _EXACT: Final = Context(prec=200)
 _PLAIN_DIGITS_MAX: Final = 19
@@ -105,6 +109,25 @@ def _epoch_reader(factor: int) -> TimeReader:
 
 
 def _iso_reader(zone: ZoneInfo | None) -> TimeReader:
+    """Return the reader of ISO 8601; the minute of the newest UTC text is remembered, so the next one costs its seconds."""
+    slow = _any_iso_reader(zone)
+    minute, minute_ns = "", 0
+
+    def read(value: Any, received_ns: int) -> SourceTime:
+        nonlocal minute, minute_ns
+        if type(value) is not str or _UTC.fullmatch(value, _MINUTE_CHARACTERS) is None:
+            return slow(value, received_ns)
+        if value[:_MINUTE_CHARACTERS] != minute:
+            found = slow(value[:_MINUTE_CHARACTERS] + "00Z", received_ns)
+            if found.ns is None or found.ns > _NS_MAX - 60 * _SECOND_NS:
+                return slow(value, received_ns)
+            minute, minute_ns = value[:_MINUTE_CHARACTERS], found.ns
+        return SourceTime(minute_ns + int(value[17:19]) * _SECOND_NS + int(value[20:-1].ljust(9, "0")))
+
+    return read
+
+
+def _any_iso_reader(zone: ZoneInfo | None) -> TimeReader:
     def read(value: Any, received_ns: int) -> SourceTime:
         if type(value) is not str:
             return NO_TIME if value is None else NO_INSTANT

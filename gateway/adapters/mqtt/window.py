@@ -6,7 +6,7 @@ message came by. An old message id may name another message on a new connection.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -39,7 +39,7 @@ class Repeats:
 
     def __init__(self, capacity: int, known: Iterable[str], incarnation: int) -> None:
         self._capacity = capacity
-        self._committed: dict[int, TransportKey] = {}
+        self._committed: OrderedDict[int, TransportKey] = OrderedDict()
         self._waiting: dict[int, Pending] = {}
         for text in known:
             key = parse_transport_key(text)
@@ -66,7 +66,7 @@ class Repeats:
         self._committed.pop(key.mid, None)
         self._committed[key.mid] = key
         if len(self._committed) > self._capacity:
-            del self._committed[next(iter(self._committed))]
+            self._committed.popitem(last=False)
 
     def settled(self, pending: Pending) -> None:
         """Take a message off the way to the ledger."""

@@ -7,8 +7,9 @@ exists only as ``value``. Stored bytes are never re-serialised: a record is form
 from __future__ import annotations
 
 import base64
+import re
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -19,6 +20,10 @@ Facts: TypeAlias = dict[str, Any]
 
 CONTENT_BYTES_MAX = 49_152
 """Longest `Bytes` text kept in the record itself; longer content becomes a side object."""
+
+
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Bytes below U+0020 but tab, LF and CR."""
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -53,11 +58,10 @@ class ObjectRef(Struct, frozen=True, kw_only=True):
 def format_content(content: bytes) -> tuple[Content, bytes | None]:
     """Return the `Bytes` member for ``content`` and, when it is too long, the side object to make durable first."""
     text = _plain_text(content)
-    member = Content(utf8=text) if text is not None else Content(b64=base64.b64encode(content).decode())
-    shown = member.utf8 if text is not None else member.b64
-    if isinstance(shown, str) and len(shown.encode()) <= CONTENT_BYTES_MAX:
-        return member, None
-    return Content(sha256=sha256(content).hexdigest(), len=len(content)), content
+    size = len(content) if text is not None else 4 * -(-len(content) // 3)
+    if size > CONTENT_BYTES_MAX:
+        return Content(sha256=sha256(content).hexdigest(), len=len(content)), content
+    return Content(utf8=text) if text is not None else Content(b64=base64.b64encode(content).decode()), None
 
 
 def parse_content(member: Content) -> bytes | None:
@@ -78,8 +82,9 @@ def format_raw(raw: Raw) -> dict[str, Any]:
 
 def _plain_text(content: bytes) -> str | None:
     """Return the text if it is UTF-8 with nothing below U+0020 but tab, LF and CR."""
+    if _CONTROL.search(content) is not None:
+        return None
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError:
         return None
-    return None if any(c < " " and c not in "\t\n\r" for c in text) else text

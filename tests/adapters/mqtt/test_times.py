@@ -138,3 +138,15 @@ def test_any_iso_instant_comes_back(local: datetime, sub_ns: int, minutes: int) 
     text = f"{local:%Y-%m-%dT%H:%M:%S.%f}{sub_ns:03d}{sign}{hours:02d}:{rest:02d}"
     wall = (local - datetime(1970, 1, 1)) // timedelta(microseconds=1) * 1000 + sub_ns  # noqa: DTZ001
     assert read("iso8601", text).ns == wall - minutes * 60 * 10**9
+
+
+MOMENTS = st.integers(0, 292 * 365 * 86_400).map(lambda s: datetime.fromtimestamp(s + 0.25, UTC))
+
+
+@given(st.lists(MOMENTS, min_size=1, max_size=4), st.integers(0, 9))
+def test_times_of_one_minute_are_read_as_if_each_were_the_first(moments, digits):
+    made = compile_time(TimeRule(path="at", format="iso8601"))
+    for moment in [one for at in moments for one in (at, at.replace(second=(at.second + 7) % 60))]:
+        fraction = "." + f"{moment.microsecond:06d}123"[:digits] if digits else ""
+        text = f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+        assert made(text, 0) == compile_time(TimeRule(path="at", format="iso8601"))(text.replace("Z", "+00:00"), 0)
