@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.domain.sample import Sample
 from gateway.ledger.commit import PlannedFrame
 from gateway.ledger.merkle import Tree
+from gateway.ledger.note import Line
 from gateway.ledger.proof import NodeReader
 from gateway.ledger.records import ClockStep, Record
 
@@ -219,6 +220,58 @@ class LedgerStore(Protocol):
         ...
 
 
+class FrozenNotes(Protocol):
+    """Published notes that a time stamp is about, each under its tree size. All methods block; call them in a thread.
+
+    What a write returned from survives power loss. A full disk is `DiskFull` and the call may be made again; `LedgerDoubt`
+    as for the store. A note with a stored answer is never replaced. An answer is bytes: nothing here reads it.
+    """
+
+    def freeze(self, size: int, note: bytes) -> bytes:
+        """Make a note durable; one that has an answer already stays, and is returned."""
+        ...
+
+    def save_token(self, size: int, answer: bytes) -> None:
+        """Make the authority's answer durable, byte for byte as it came."""
+        ...
+
+    def note(self, size: int) -> bytes | None:
+        """Return the frozen note of a size, None if there is none."""
+        ...
+
+    def token(self, size: int) -> bytes | None:
+        """Return the stored answer over the note of a size, None if there is none."""
+        ...
+
+    def set_aside(self, size: int) -> None:
+        """Take a note out that nobody stamped; an answer that is no time stamp of it is kept, but counts no more."""
+        ...
+
+    def newest(self) -> int:
+        """Return the size of the newest frozen note, 0 if there is none."""
+        ...
+
+
+class TimeStamper(Protocol):
+    """An RFC 3161 authority on the network. Slow, absent or hostile: it is asked once and bounded in time and bytes.
+
+    Concurrency: one request at a time. Order: none is promised. An answer proves nothing before it is checked.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it answers; from approved configuration alone."""
+        ...
+
+    async def stamp(self, request: bytes) -> bytes:
+        """Send one TimeStampReq and return the body of the answer, unread; raise `Unavailable` when there is none.
+
+        At most 20 s in all; no redirect, no proxy from the environment. HTTP errors, other content types and bodies
+        beyond 256 KiB are `Unavailable` too. Nothing is tried again here.
+        """
+        ...
+
+
 class Sealer(Protocol):
     """The machine's key. It seals; only people sign."""
 
@@ -326,6 +379,40 @@ class Webhook(Protocol):
         ...
 
 
+class CosignAnswer(Struct, frozen=True, kw_only=True):
+    """What a witness said of one checkpoint, or why it said nothing (``status`` None and ``cause`` in a word).
+
+    ``cosignature``: its line over exactly this checkpoint, verified with the configured key; nothing else ever counts.
+    ``size``: the size a 409 names. ``text``: the first 200 characters of any other body.
+    """
+
+    status: int | None
+    cosignature: Line | None = None
+    size: int | None = None
+    text: str = ""
+    cause: str | None = None
+
+
+class Witness(Protocol):
+    """One C2SP witness, the server of another owner."""
+
+    async def add_checkpoint(self, old: int, proof: Sequence[bytes], note: bytes) -> CosignAnswer:
+        """Offer a checkpoint with the proof that it grew from ``old``; at most 5 s, never raises for the world.
+
+        A 200 was kept durably on the other side before it was said, also when its answer is lost: then the next question
+        gets a 409 with a size that we know. One question at a time a witness; no redirect, no proxy of the environment.
+        """
+        ...
+
+
+class WitnessMemory(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of one witness: the newest note that it cosigned (whole), its refusals by code, what it said last."""
+
+    note: str = ""
+    refusals: dict[str, int] = {}
+    said: str = ""
+
+
 class ProjectionAnswer(Struct, frozen=True, kw_only=True):
     """What a projection target said of one write: ``verdict`` ok, refused, retry, stop or too_large."""
 
@@ -353,8 +440,10 @@ __all__ = [
     "ClockReport",
     "ClockStep",
     "Committed",
+    "CosignAnswer",
     "Entropy",
     "Fact",
+    "FrozenNotes",
     "Inlet",
     "Journal",
     "LedgerStore",
@@ -369,7 +458,10 @@ __all__ = [
     "Stamp",
     "StoreHead",
     "SystemClock",
+    "TimeStamper",
     "WebAnswer",
     "WebRequest",
     "Webhook",
+    "Witness",
+    "WitnessMemory",
 ]

@@ -13,6 +13,7 @@ import msgspec
 from gateway.adapters.segment_store.disk import FULL_ERRNOS, Disk, SyncFailed
 from gateway.adapters.segment_store.durable import write_blob, write_durably
 from gateway.adapters.segment_store.file_system import refuse_foreign_file_system
+from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.halt import read_halt, write_halt
 from gateway.adapters.segment_store.layout import FINISHED_MODE, FOLDERS, Layout, SegmentName
 from gateway.adapters.segment_store.lock import WriterLock
@@ -65,6 +66,7 @@ class SegmentStore:
         self._check_place = check_place
         self._lock = WriterLock(self.layout.lock)
         self.reserve = Reserve(self._disk, self.layout.reserve, reserve_bytes)
+        self.frozen = FrozenFolder(self._disk, self.layout, self._judged)
         self.tiles = TileFolder(self._disk, self.layout, self._leaves_of)
         self.tile_maker = TileMaker(self.reader, self.tiles)
         self._doubt: LedgerDoubt | None = None
