@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from gateway.adapters.telemetry import Figure, Telemetry
@@ -43,6 +43,7 @@ class Health:
         self.refused: dict[str, str] = {}
         self.restarts: dict[str, float] = {}
         self.more: list[Any] = []
+        self.sections: dict[str, Callable[[], Any]] = {}
         self.telemetry = Telemetry(self._figures)
         committer.figures.on_commit = self.telemetry.committed
 
@@ -100,6 +101,7 @@ class Health:
             "readings": dict(figures.readings),
             "quarantined": dict(figures.quarantined),
             "refused": dict(self.refused),
+            **{name: section() for name, section in self.sections.items()},
         }
 
     def signals(self) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("gateway.cli.verify", "Check a bundle or a ledger folder"),
     "batch": ("gateway.cli.batch", "Start, end, show, list and bundle batches"),
     "ledger": ("gateway.cli.ledger", "Status, proofs, export and index of the ledger"),
+    "witness": ("gateway.cli.witness", "Cosign the ledgers of others; see who cosigns ours"),
     "hook": ("gateway.cli.hook", "Webhooks: reference receiver and conformance"),
     "influx": ("gateway.cli.influx", "The InfluxDB projection: status and replay"),
     "opcua": ("gateway.cli.opcua", "Look at an OPC UA server"),

@@ -17,7 +17,8 @@ from gateway.domain.plan import Plan
 from gateway.domain.times import format_time
 from gateway.errors import LedgerDoubt
 from gateway.ledger.bundle import BundleRequest, Subject, build_bundle
-from gateway.ledger.policy import Policy
+from gateway.ledger.crypto import verify_line
+from gateway.ledger.policy import NONE, Policy
 from gateway.ledger.records import (
     Calibration,
     Clock,
@@ -32,6 +33,7 @@ from gateway.ledger.records import (
     parse_record,
 )
 from gateway.ledger.verify import verify_bundle
+from gateway.ledger.witness import cosigners_of
 from gateway.ports import LedgerStore
 
 SECOND_NS = 1_000_000_000
@@ -101,7 +103,7 @@ class BundleBuilder:
             made_ns=made_ns,
             entries=entries,
             note=note,
-            policy=self._policy,
+            policy=policy_for(note, self._policy),
             intervals=list(subject.intervals),
             gaps=gaps,
             build=self._build,
@@ -148,6 +150,17 @@ class BundleBuilder:
                     known = hulls.get(signal, span)
                     hulls[signal] = (min(known[0], span[0]), max(known[1], span[1]))
         return hulls
+
+
+def policy_for(note: bytes, policy: Policy) -> Policy:
+    """Return what a bundle's own policy demands: the quorum only when its note has it.
+
+    A deviation's evidence is built before any witness can have seen it: nothing waits for them. A policy that came by another
+    way says `UNWITNESSED` of such a bundle; the bundle itself claims no more than its note holds.
+    """
+    if policy.satisfied_by(cosigners_of(note, policy, verify_line)):
+        return policy
+    return policy._replace(groups=(), quorum=NONE)
 
 
 def batch_subject(

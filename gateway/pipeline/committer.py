@@ -207,6 +207,8 @@ class Committer:
         """Commit pools until `close` has drained them; end by raising the doubt that halted the ledger."""
         while True:
             await self._next_pool()
+            if self._doubt is not None:
+                raise self._doubt
             if not self._pool.contents:
                 if self._closing:
                     break
@@ -222,12 +224,19 @@ class Committer:
         async with self._advanced:
             self._advanced.notify_all()
 
+    async def halt(self, doubt: LedgerDoubt) -> None:
+        """Stop for good over a doubt that arose outside: what is being written ends, nothing more is settled."""
+        if self._doubt is None:
+            waiting, self._pool = self._pool, Pool(self._pool.first, 0)
+            await self._halt(doubt, waiting)
+            self._wake.set()
+
     async def _next_pool(self) -> None:
         """Wait until a pool is due: its oldest leaf waited the interval, it is full, or somebody is in a hurry."""
-        if not self._pool.contents and not self._closing:
+        if not self._pool.contents and not self._closing and self._doubt is None:
             self._wake.clear()
             await self._wake.wait()
-        while self._pool.contents and not self._hurry and not self._closing:
+        while self._pool.contents and not self._hurry and not self._closing:  # `halt` leaves no contents
             age_ns = self._clock.now().monotonic_ns - self._pool.opened_ns
             left_s = (self._settings.commit_ns - age_ns) / 1e9
             if left_s <= 0:
@@ -249,6 +258,10 @@ class Committer:
             await self._halt(doubt, pool)
             raise
         self._committing = None
+        if self._doubt is not None:
+            for settle in pool.settles:
+                settle(Outcome.DISCARDED)
+            raise self._doubt
         self._adopt(pool, plan)
         seconds = (self._clock.now().monotonic_ns - began_ns) / 1e9
         self.figures.commits += 1
@@ -296,7 +309,7 @@ class Committer:
             settle(Outcome.COMMITTED)
 
     async def _halt(self, doubt: LedgerDoubt, pool: Pool) -> None:
-        self._doubt = doubt
+        self._doubt = self._doubt or doubt
         self._store.halt(doubt.text, {"code": doubt.code, "size": self._tree.size})
         for settle in (*pool.settles, *self._pool.settles):
             settle(Outcome.DISCARDED)

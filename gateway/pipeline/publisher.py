@@ -1,13 +1,21 @@
-"""Publisher: every 10 s the newest sealed head becomes the published checkpoint; what leaves the box ends there."""
+"""Publisher: every 10 s the newest sealed head becomes the published checkpoint; what leaves the box ends there.
+
+At once, but at most once a second, when a batch ends or is sealed, a deviation is written or a key changes (`ledger.md` 4).
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, Protocol
 
-from gateway.ports import LedgerStore
+from gateway.ledger.records import Batch, Deviation, Key, Record
+from gateway.ports import Journal, LedgerStore
 
-EVERY_S = 10.0
+EVERY_S: Final = 10.0
+GAP_S: Final = 1.0
+BATCH_ENDS: Final = frozenset({"end", "abort", "sealed"})
 
 
 class Head(Protocol):
@@ -25,22 +33,62 @@ class Head(Protocol):
 
 
 class Publisher:
-    """Publishes when the size grew; `now` at once at start, stop and key events."""
+    """Publishes when the size grew; `now` at once at start, stop and key events.
+
+    ``on_published`` is told size, note, and whether the end of a batch made it urgent: witnesses come after it.
+    """
 
     def __init__(self, head: Head, store: LedgerStore) -> None:
         self._head = head
         self._store = store
+        self._soon = asyncio.Event()
+        self._urgent = False
+        self._one = asyncio.Lock()
         self.published = 0
+        self.published_s = 0.0
+        self.on_published: Callable[[int, bytes, bool], None] | None = None
 
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            await asyncio.sleep(EVERY_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), EVERY_S - GAP_S)
+            self._soon.clear()
             await self.now()
+            await asyncio.sleep(GAP_S)
+
+    async def watch(self, journal: Journal, size: int) -> None:
+        """Follow the journal from ``size`` on and publish soon after what must not wait; ends with the run."""
+        while True:
+            commit = await journal.follow(size)
+            if commit is None:
+                return
+            size = commit.first + len(commit.records)
+            for record in commit.records:
+                self._look(record)
 
     async def now(self) -> None:
         """Publish the newest head if it grew."""
-        size, note = self._head.size, self._head.checkpoint
-        if size > self.published and note:
-            await asyncio.get_running_loop().run_in_executor(None, self._store.publish, note, size)
-            self.published = size
+        async with self._one:
+            size, note = self._head.size, self._head.checkpoint
+            if size <= self.published or not note:
+                return
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self._store.publish, note, size)
+            self.published, self.published_s = size, loop.time()
+            urgent, self._urgent = self._urgent, False
+        if self.on_published is not None:
+            self.on_published(size, note, urgent)
+
+    async def replace(self, size: int, note: bytes) -> None:
+        """Put more lines on the published checkpoint; nothing happens when a newer one stands there by now."""
+        async with self._one:
+            if size == self.published:
+                await asyncio.get_running_loop().run_in_executor(None, self._store.publish, note, size)
+
+    def _look(self, record: Record) -> None:
+        if isinstance(record, Batch) and record.event in BATCH_ENDS:
+            self._urgent = True
+            self._soon.set()
+        elif isinstance(record, Deviation | Key):
+            self._soon.set()

@@ -1,0 +1,1 @@
+"""Witnesses: we ask others to cosign our checkpoints (client), and we cosign those of others (server)."""

@@ -1,0 +1,201 @@
+"""Witnesses of the configuration: their keys and clients, the policy file made from them, and what is said of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from gateway.adapters.segment_store.store import SegmentStore
+from gateway.adapters.telemetry import Figure
+from gateway.app.health import Health
+from gateway.app.site import Site
+from gateway.errors import ConfigurationRefused, EvidenceRefused
+from gateway.ledger.note import COSIGNATURE, COSIGNATURE_ML_DSA_44, VerifyKey, parse_vkey
+from gateway.ledger.policy import Policy, Witness, format_policy, make_policy, parse_policy
+from gateway.pipeline.committer import Committer
+from gateway.pipeline.publisher import Publisher
+from gateway.pipeline.stamp import Stamper
+from gateway.ports import StoreHead, SystemClock
+
+if TYPE_CHECKING:
+    from gateway.pipeline.witnessing import Witnessing
+
+COVERING_S: Final = 6.0
+"""How long an export waits for a quorum over its head; nothing else waits for witnesses."""
+_NS: Final = 1_000_000_000
+
+
+def site_policy(site: Site, store: SegmentStore, key: VerifyKey) -> Policy:
+    """Return our policy: the seal keys known so far, the witnesses of the configuration, a majority of them as quorum."""
+    try:
+        known = parse_policy(store.layout.policy.read_text())
+    except (FileNotFoundError, EvidenceRefused):
+        known = Policy(logs=())
+    logs = known.logs if key in known.logs else (*known.logs, key)
+    witnesses = [
+        Witness(name, _witness_key(site, name, block.key), block.url) for name, block in site.settings.witnesses.items()
+    ]
+    return make_policy(logs, known.publish, witnesses)
+
+
+def write_policy_if_changed(store: SegmentStore, policy: Policy) -> None:
+    """Replace `keys/policy` when it says anything else."""
+    text = format_policy(policy)
+    path = store.layout.policy
+    if not path.is_file() or path.read_text() != text:
+        store.save_policy(text)
+
+
+class Outside(NamedTuple):
+    """What leaves the box: the publisher, our policy, and the witnesses, None where none is configured."""
+
+    publisher: Publisher
+    policy: Policy
+    witnessing: Witnessing | None
+
+    @property
+    def covering(self) -> Callable[[int], Awaitable[tuple[int, bytes] | None]] | None:
+        """Return the function size → cosigned head that covers it, for exports, which may wait."""
+        witnessing = self.witnessing
+        return None if witnessing is None else lambda size: witnessing.covering(size, COVERING_S)
+
+    def tasks(self, committer: Committer) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Return what runs beside the committer, by name."""
+        found: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("publisher", self.publisher.run),
+            ("publications", lambda: self.publisher.watch(committer, committer.size)),
+        ]
+        if self.witnessing is not None:
+            found.append(("witnesses", self.witnessing.run))
+        return found
+
+    async def settle(self) -> None:
+        """Give the witnesses their time for the last head of a run."""
+        if self.witnessing is not None:
+            await self.witnessing.settle(COVERING_S)
+
+
+async def open_outside(
+    site: Site,
+    store: SegmentStore,
+    head: StoreHead,
+    committer: Committer,
+    stamp: Stamper,
+    key: VerifyKey,
+    stack: AsyncExitStack,
+) -> Outside:
+    """Ask every witness about the head that was found, then bring `keys/policy` up to date.
+
+    Raises `LedgerDoubt` when a witness has seen more than we have, or another history: nothing was appended by then.
+    """
+    publisher, policy = Publisher(committer, store), site_policy(site, store, key)
+    witnessing = None
+    if policy.witnesses:
+        witnessing = await _open_witnessing(site, policy, store, committer, publisher, stamp, stack)
+        await witnessing.check_start(head.tree.size, head.checkpoint)
+        publisher.on_published = witnessing.published
+    write_policy_if_changed(store, policy)
+    return Outside(publisher, policy, witnessing)
+
+
+async def _open_witnessing(
+    site: Site,
+    policy: Policy,
+    store: SegmentStore,
+    committer: Committer,
+    publisher: Publisher,
+    stamp: Stamper,
+    stack: AsyncExitStack,
+) -> Witnessing:
+    from gateway.adapters.witness.client import WitnessClient  # noqa: PLC0415 - aiohttp only where a witness is
+    from gateway.adapters.witness.memory import MemoryFolder  # noqa: PLC0415 - as above
+    from gateway.pipeline.witness_exchange import Party  # noqa: PLC0415 - as above
+    from gateway.pipeline.witnessing import Witnessing, WitnessSettings  # noqa: PLC0415 - as above
+
+    parties = [
+        Party(one.name, one.key, await stack.enter_async_context(WitnessClient(one.url, one.key)))
+        for one in policy.witnesses
+    ]
+    settings = WitnessSettings(policy=policy, seals=policy.logs, gateway=site.plan.gateway, run=stamp.run)
+    memory = MemoryFolder(site.state)
+    return Witnessing(settings, parties, store, publisher, committer, committer.halt, stamp, stamp.clock, memory)
+
+
+def tell_health(health: Health, outside: Outside, clock: SystemClock, size: Callable[[], int]) -> None:
+    """Add to the health page and the metrics what is published, and what witnesses have seen of it."""
+    publisher, witnessing = outside.publisher, outside.witnessing
+    health.more.append(lambda: published_figures(publisher, asyncio.get_running_loop().time()))
+    if witnessing is not None:
+        health.sections["witnesses"] = lambda: witness_report(witnessing, size(), clock)
+        health.more.append(lambda: witness_figures(witnessing, clock))
+
+
+def published_figures(publisher: Publisher, now_s: float) -> Iterable[Figure]:
+    """Yield `ledger_published_entries` and its age."""
+    age = now_s - publisher.published_s if publisher.published else float("nan")
+    yield Figure(
+        "ledger_published_entries", "Entries below the published head", "gauge", {"": float(publisher.published)}
+    )
+    yield Figure("ledger_published_age_seconds", "Since the newest publication", "gauge", {"": age})
+
+
+def witness_report(witnessing: Witnessing, size: int, clock: SystemClock) -> dict[str, Any]:
+    """Return what the health page says: what a quorum has seen, the stretch it has not, and each witness."""
+    now = clock.now()
+    since_ns = witnessing.heads.waiting_since_ns
+    return {
+        "witnessed": witnessing.heads.witnessed,
+        "not_witnessed": size - witnessing.heads.witnessed,
+        "waiting_s": 0 if since_ns is None else (now.monotonic_ns - since_ns) // _NS,
+        "stale": witnessing.level,
+        "anchored": witnessing.anchored,
+        "witnesses": {
+            name: {
+                "size": 0 if one.kept is None else one.kept.size,
+                "age_s": None if not one.second else max(now.wall_ns // _NS - one.second, 0),
+                "refusals": one.memory.refusals,
+                "said": one.memory.said,
+            }
+            for name, one in witnessing.standing.items()
+        },
+    }
+
+
+def witness_figures(witnessing: Witnessing, clock: SystemClock) -> Iterable[Figure]:
+    """Yield the metrics `ledger_anchored_entries` and `witness_*` (`interface.md` 6)."""
+    standing, now_s = witnessing.standing, clock.now().wall_ns / _NS
+    sizes = {name: float(one.kept.size if one.kept is not None else 0) for name, one in standing.items()}
+    ages = {name: max(now_s - one.second, 0.0) if one.second else float("nan") for name, one in standing.items()}
+    codes: dict[str, float] = {}
+    for one in standing.values():
+        for code, count in one.memory.refusals.items():
+            codes[code] = codes.get(code, 0.0) + count
+    witnessed = float(witnessing.heads.witnessed)
+    yield Figure("ledger_witnessed_entries", "Entries that a quorum has seen in this run", "gauge", {"": witnessed})
+    yield Figure(
+        "ledger_anchored_entries", "Entries below the newest anchor", "gauge", {"": float(witnessing.anchored)}
+    )
+    yield Figure("witness_entries", "Entries that a witness has cosigned", "gauge", sizes, "witness")
+    yield Figure("witness_age_seconds", "Since the newest cosignature", "gauge", ages, "witness")
+    yield Figure("witness_refusals", "Checkpoints not cosigned", "counter", codes, "code")
+
+
+def _witness_key(site: Site, name: str, file: str) -> VerifyKey:
+    path = site.path(file)
+    try:
+        key = parse_vkey(path.read_text().strip())
+    except OSError as error:
+        raise ConfigurationRefused(
+            f"witnesses.{name}.key: {path} cannot be read: {error.strerror}",
+            remedy="put the line there that `gateway witness serve` prints",
+        ) from error
+    except EvidenceRefused as error:
+        raise ConfigurationRefused(f"witnesses.{name}.key: {error.text}", remedy=error.remedy) from error
+    if key.type not in {COSIGNATURE, COSIGNATURE_ML_DSA_44}:
+        raise ConfigurationRefused(
+            f"witnesses.{name}.key is of type {key.type:02x}, not of a witness (04 or 06)",
+            remedy="ask its owner for the verifier key of the witness, not of a log",
+        )
+    return key
