@@ -126,6 +126,10 @@ class Deviations:
             raise Refused(f"no deviation '{deviation}' in your scope", code="DEV-02", remedy="check the id")
         return one
 
+    def newest(self, deviation: str) -> Deviation | None:
+        """Return the newest revision of a deviation, None if there is none."""
+        return self._newest.get(deviation)
+
     def holding(self, excursion: str) -> tuple[Deviation, ...]:
         """Return the deviations of an excursion, one per scope."""
         return tuple(self._newest[one] for one in sorted(self._by_excursion.get(excursion, ())))

@@ -16,7 +16,7 @@ from gateway.domain.excursion_event import EndedBy, EventKey, ExcursionEvent
 from gateway.domain.limits import SECOND_NS
 from gateway.domain.reading_view import ReadingView
 from gateway.domain.signal_track import Instant, SignalTrack, SignalWatch
-from gateway.domain.timer_effect import TIMER, WrittenEvent, take_effect
+from gateway.domain.timer_effect import TIMER, WrittenEvent, adopt, take_effect
 from gateway.domain.track_state import TrackState
 
 TIMER_GRACE_NS = 2 * SECOND_NS
@@ -79,11 +79,13 @@ class Evaluator:
             track.reboot()
 
     def apply_written(self, record: WrittenEvent) -> Events:
-        """Fold one of our own records: the event is told; what a timer decided takes effect now."""
+        """Fold one of our own records: the event is told; what a timer decided or what came late and lasts takes effect now."""
         self.index = record.index
         found = self._outstanding.pop(record.key, None)
         self._proposed.pop(record.key, None)
         track = self._tracks.get(record.signal)
+        if track is not None and record.event == "late" and record.t1_ns is None:
+            return self._tell(adopt(track, record))
         if record.cause != TIMER or track is None or found is not None:  # found: a reading has decided the same
             return NOTHING
         return self._tell(take_effect(track, record))
@@ -96,6 +98,16 @@ class Evaluator:
         track = self._tracks.get(signal)
         if track is not None and track.late is not None and track.late.last <= through:
             track.late = None
+
+    def adopt(self, record: WrittenEvent) -> None:
+        """Go on with an excursion that records tell and the fold could not follow: its rules were not understood."""
+        track = self._tracks.get(record.signal)
+        if track is not None:
+            self._tell(adopt(track, record))
+
+    def forget(self) -> None:
+        """Judge nothing from here on until rules are put into force again."""
+        self._tracks.clear()
 
     def due(self, monotonic_ns: int, wall_ns: int) -> Events:
         """Return the events that silence has decided by now; each is proposed once until its record comes back.

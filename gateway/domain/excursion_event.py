@@ -53,6 +53,7 @@ class ExcursionEvent(Struct, frozen=True, kw_only=True, rename={"class_": "class
     ended_by: EndedBy | None = None
     supported: bool | None = None
     onset_ns: int | None = None
+    rule_name: str | None = None
     test: bool = False
 
     @property

@@ -94,7 +94,10 @@ class LimitSet(Struct, frozen=True, kw_only=True):
 
 
 class Condition(Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
-    """One check: ``FRZ-01/temp:high.action``. ``limit`` is None for data conditions; delays are ns of data time."""
+    """One check: ``FRZ-01/temp:high.action``. ``limit`` is None for data conditions; delays are ns of data time.
+
+    ``rule`` names the limit set (``ID@VERSION``), ``rule_name`` the rule in it: phases and states choose between rules of one set.
+    """
 
     id: str
     signal: str
@@ -107,6 +110,7 @@ class Condition(Struct, frozen=True, kw_only=True, rename={"class_": "class"}):
     on_delay_ns: int = 0
     off_delay_ns: int = 0
     rule: str | None = None
+    rule_name: str | None = None
     test: bool = False
 
     @property
@@ -136,6 +140,7 @@ def rule_conditions(limit_set: LimitSet, rule: Rule) -> Iterator[Condition]:
                     on_delay_ns=rule.on_delay_s * SECOND_NS,
                     off_delay_ns=rule.off_delay_s * SECOND_NS,
                     rule=limit_set.name,
+                    rule_name=rule.name,
                     test=signal.endswith("~test"),
                 )
 

@@ -12,7 +12,7 @@ Basis = Literal["source", "received"]
 """What a reading's effective time rests on: its own clock while trusted, else the instant we received it."""
 
 
-class ReadingView(Struct, frozen=True, gc=False, omit_defaults=True):
+class ReadingView(Struct, frozen=True, gc=False):
     """One committed reading.
 
     ``index``: ledger index. ``te_ns``: effective time, ns since 1970 UTC; ``monotonic_ns``: CLOCK_BOOTTIME at receipt.

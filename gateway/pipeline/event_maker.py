@@ -165,8 +165,8 @@ class Maker:
         signal = plan.signals.get(newest.signal) if isinstance(newest.signal, str) else None
         t0_ns = min(story.newest.t0_ns for story in stories)
         t1_ns = newest.t1_ns if isinstance(newest.t1_ns, int) else None
-        found = rules.rule_of(newest.condition, newest.rule if isinstance(newest.rule, str) else None)
-        places = self._epochs.places(newest)
+        found = rules.rule_behind(lead.raised)
+        places = self._epochs.places(lead.raised)
         wanted = frozenset({signal.id}) if signal is not None else frozenset[str]()
         window = Window(signals=wanted, from_ns=t0_ns - HOUR_NS, to_ns=record.at_ns + 1)
         readings = self._readings(window, finder, size)

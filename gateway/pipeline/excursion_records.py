@@ -29,6 +29,7 @@ def excursion_record(
         "duration_ns": event.duration_ns,
         "ended_by": event.ended_by,
         "onset_ns": event.onset_ns,
+        "rule_name": event.rule_name,
         "supported": event.supported,
     }
     record_head: dict[str, Any] = {**head, "test": True} if event.test else head
@@ -79,6 +80,14 @@ def written_of(index: int, record: Excursion) -> WrittenEvent | None:
         test=record.test is True,
         raised_ns=_value(record.raised_ns),
         cause=record.cause if isinstance(record.cause, str) else None,
+        t1_ns=_value(record.t1_ns),
+        breach_ns=record.breach_ns,
+        unknown_ns=record.unknown_ns,
+        crossings=record.crossings,
+        degree_minutes=record.degree_minutes if isinstance(record.degree_minutes, float) else None,
+        extreme=record.extreme if isinstance(record.extreme, int | float) else None,
+        extreme_ns=_value(record.extreme_ns),
+        first=_value(record.first),
     )
 
 

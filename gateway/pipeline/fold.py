@@ -14,13 +14,14 @@ from msgspec import Struct
 from gateway.domain import deviation as domain
 from gateway.domain.batch import Batches, Rolls
 from gateway.domain.deviation import DEFAULT_RULE, Deviations, Part
+from gateway.domain.deviation_rules import ExcursionView
 from gateway.domain.evaluator import Evaluator
-from gateway.domain.excursion_event import EventKey
+from gateway.domain.excursion_event import EventKey, ExcursionEvent
 from gateway.domain.limits import DeviationRule, LimitSet
 from gateway.domain.membership import Membership, places_of
 from gateway.domain.plan import Plan
 from gateway.domain.reading_view import ReadingView
-from gateway.domain.signal_track import Instant
+from gateway.domain.signal_track import NEVER_NS, Instant, SignalWatch
 from gateway.domain.times import format_time
 from gateway.ledger.records import (
     Batch,
@@ -36,9 +37,10 @@ from gateway.ledger.records import (
     Record,
     parse_content,
 )
+from gateway.ledger.segment import SEGMENT_ENTRIES
 from gateway.pipeline.batch_records import judged_of
 from gateway.pipeline.deviation_records import revision_of
-from gateway.pipeline.excursion_book import ExcursionBook, shown_excursion, view_of_excursion
+from gateway.pipeline.excursion_book import RAISING, ExcursionBook, shown_excursion, view_of_excursion
 from gateway.pipeline.excursion_records import written_of
 from gateway.pipeline.late_jobs import SETTLED
 from gateway.pipeline.reading_views import view_of
@@ -67,8 +69,10 @@ class Epochs(Protocol):
 class Fold:
     """One owner, the judge; others ask it. ``plan`` is the configuration in force where the fold stands.
 
-    ``appended`` and ``expected`` are what the judge has written and the fold has not seen come back. ``gaps_closed``
-    collects signals whose backfill is done, ``batches_changed`` batches that were changed; ``batch_notes`` are told of every batch record with its index.
+    ``appended`` and ``expected`` are what the judge has written and the fold has not seen come back. ``cut_off`` are raising
+    records that end a segment: their deviation stood in the next frame, which power may have been lost before. ``gaps_closed``
+    collects signals whose backfill is done, ``batches_changed`` batches that were changed; ``batch_notes`` are told of every
+    batch record with its index.
     """
 
     def __init__(self, running: Epoch, epochs: Epochs, rolls: Rolls, read_blob: Callable[[str], bytes | None]) -> None:
@@ -80,9 +84,14 @@ class Fold:
         self._books: dict[str, Rulebook] = {running.plan.config: self._rules}
         self._files: dict[str, bytes] = {}
         self._states: dict[str, str | None] = {}
+        self._state_ns: dict[str, int] = {}
+        self._state_signals = _state_signals(self._rules)
+        self._batches_ns = 0
+        self._understood = True
         self._boot: str | None = None
         self.appended: set[EventKey] = set()
         self.expected: dict[tuple[str, int], domain.Deviation] = {}
+        self.cut_off: list[Excursion] = []
         self.gaps_closed: set[str] = set()
         self.batches_changed: set[str] = set()
         self.batch_notes: list[Callable[[int, Batch], None]] = []
@@ -106,6 +115,19 @@ class Fold:
     def rules_under(self, config: str) -> Rulebook:
         """Return the rulebook of a configuration by its first 16 hex digits, the one in force if that is not known."""
         return self._books.get(config, self._rules)
+
+    def config_of(self, event: ExcursionEvent) -> str:
+        """Return the configuration whose rule an event names, by its first 16 hex digits: not always the one in force.
+
+        What was found before a restart may be written after it, when another configuration is in force.
+        """
+        found = self._rules
+        if event.rule is not None and found.rule_of(event.condition, event.rule, event.rule_name) is None:
+            earlier = (
+                b for b in reversed(self._books.values()) if b.rule_of(event.condition, event.rule, event.rule_name)
+            )
+            found = next(earlier, found)
+        return found.plan.config
 
     def take(self, index: int, record: Record) -> None:
         """Fold one record."""
@@ -145,26 +167,32 @@ class Fold:
 
         What happens in one unit does not touch a batch in another unit of the same room; what happens in the room touches both.
         """
-        if isinstance(record.signal, str) and record.signal in self.plan.signals:
-            signals = [self.plan.signals[record.signal]]
+        plan = self.rules_under(record.config).plan
+        if isinstance(record.signal, str) and record.signal in plan.signals:
+            signals = [plan.signals[record.signal]]
         else:
             source = record.condition.partition(":")[0]
-            signals = [s for s in self.plan.signals.values() if s.source == source]
+            signals = [s for s in plan.signals.values() if s.source == source]
         places: dict[str, None] = {}
         for signal in signals:
-            places.update(dict.fromkeys(places_of(signal.node, self.plan.nodes)))
+            places.update(dict.fromkeys(places_of(signal.node, plan.nodes)))
         return tuple(places)
 
     def _reading(self, index: int, record: Reading) -> None:
         view = view_of(index, record)
-        if record.signal in self._rules.state_signals and record.quality != "bad":
-            state = str(view.value) if view.value is not None else None
-            if self._states.get(record.signal) != state:
-                self._states[record.signal] = state
-                at = Instant(index, view.te_ns, view.monotonic_ns)
-                for signal in sorted(self._rules.state_signals[record.signal]):
-                    self._rewatch(signal, at)
+        if record.signal in self._state_signals and view.te_ns >= self._state_ns.get(record.signal, 0):
+            self._state(index, view)
         self.evaluator.apply_reading(view)
+
+    def _state(self, index: int, view: ReadingView) -> None:
+        """Take up the newest state of a signal; a bad one is unknown. One out of a history changes nothing."""
+        self._state_ns[view.signal] = view.te_ns
+        state = str(view.value) if view.value is not None and view.quality != "bad" else None
+        if self._states.get(view.signal) != state:
+            self._states[view.signal] = state
+            at = Instant(index, view.te_ns, view.monotonic_ns)
+            for signal in sorted(self._rules.state_signals.get(view.signal, ())):
+                self._rewatch(signal, at)
 
     def _gap(self, index: int, record: Gap) -> None:
         if record.cause == LINK_DOWN and record.event in {"opened", "closed"}:
@@ -198,14 +226,32 @@ class Fold:
             epoch = self._running if same else self._epochs(files, record.change_set)
             if epoch is None:
                 _log.warning(
-                    "config.unknown", error="an earlier configuration is not understood", remedy="see the ledger"
+                    "config.unknown",
+                    error=f"configuration {record.change_set} of record {index:,} is not understood by this version: "
+                    "nothing is judged again until the next one, what its records tell stands",
+                    remedy="gateway verify proves its readings; an older version can judge them",
                 )
+                self._understood = False
+                self.evaluator.forget()
                 return
-            self.plan, self._rules = epoch.plan, Rulebook(epoch.plan, epoch.limit_sets)
-            self._books[epoch.plan.config] = self._rules
-            at = Instant(index, record.at_ns, record.boot_ns)
-            for watch in self._rules.watches(self._phase_at(record.at_ns), self._states):
-                self.evaluator.apply_rules(watch, at)
+            self._in_force(epoch, Instant(index, record.at_ns, record.boot_ns))
+
+    def _in_force(self, epoch: Epoch, at: Instant) -> None:
+        """Judge by other rules from here on; signals that are no longer there are judged by none."""
+        self.plan, self._rules = epoch.plan, Rulebook(epoch.plan, epoch.limit_sets)
+        self._books[epoch.plan.config] = self._rules
+        self._state_signals = _state_signals(self._rules)
+        left = set(self.evaluator.signals())
+        for watch in self._rules.watches(self._phase_at(max(at.te_ns, self._batches_ns)), self._states):
+            left.discard(watch.signal)
+            self.evaluator.apply_rules(watch, at)
+        for signal in sorted(left):
+            self.evaluator.apply_rules(SignalWatch(signal=signal, stale_ns=NEVER_NS, conditions=()), at)
+        if not self._understood:
+            self._understood = True
+            for story in self.book.stories.values():
+                if story.t1_ns is None and (written := written_of(story.newest_index, story.newest)) is not None:
+                    self.evaluator.adopt(written)
 
     def _batch(self, index: int, record: Batch) -> None:
         judged = judged_of(record)
@@ -217,6 +263,7 @@ class Fold:
         if judged.effect != "applied":
             return
         self.batches_changed.add(record.batch)
+        self._batches_ns = max(self._batches_ns, record.at_ns, judged.event.effective_ns)
         at = Instant(index, record.at_ns, record.boot_ns)
         places = {m.node for m in self.batches.batch(record.batch).memberships}
         for signal in self.plan.signals.values():
@@ -224,7 +271,8 @@ class Fold:
                 self._rewatch(signal.id, at)
 
     def _rewatch(self, signal: str, at: Instant) -> None:
-        watch = self._rules.watch(signal, self._phase_at(at.te_ns), self._states)
+        """Put the rules of phases and states into force; phases as of the newest batch event, which may be told ahead."""
+        watch = self._rules.watch(signal, self._phase_at(max(at.te_ns, self._batches_ns)), self._states)
         self.evaluator.apply_rules(watch, at, "phase_change")
 
     def _phase_at(self, at_ns: int) -> Any:
@@ -243,6 +291,8 @@ class Fold:
             self.evaluator.apply_written(written)
             self.appended.discard(written.key)
         self.book.take(index, record)
+        if record.event in RAISING and (index + 1) % SEGMENT_ENTRIES == 0:
+            self.cut_off.append(record)
         story = self.book.stories.get(record.excursion)
         if story is not None:
             self.deviations.apply_return(record.excursion, story.t1_ns)
@@ -263,7 +313,7 @@ class Fold:
     def _deviation(self, _index: int, record: Deviation) -> None:
         known = self.expected.pop((record.deviation, record.revision), None)
         if known is None:
-            before = next((d for d in self.deviations.all() if d.deviation == record.deviation), None)
+            before = self.deviations.newest(record.deviation)
             known = revision_of(
                 record, before, {one: self._part(one) for one in record.excursions if one in self.book.stories}
             )
@@ -273,11 +323,15 @@ class Fold:
         story = self.book.stories[excursion]
         rule = self.deviation_rule(story.raised) or DEFAULT_RULE
         return Part(
-            excursion=view_of_excursion(story.raised, self.plan),
+            excursion=self.view_of(story.raised),
             t1_ns=story.t1_ns,
             reopen_s=rule.reopen_s,
             ended_hold_s=rule.ended_hold_s,
         )
+
+    def view_of(self, record: Excursion) -> ExcursionView:
+        """Return what deviations see of an excursion, by the configuration it was judged under."""
+        return view_of_excursion(record, self.rules_under(record.config).plan)
 
     def _meets(self, membership: Membership, record: Excursion, t1_ns: int | None) -> bool:
         places = self.places(record)
@@ -285,5 +339,11 @@ class Fold:
 
     def deviation_rule(self, record: Excursion) -> DeviationRule | None:
         """Return what the rule behind an excursion says of deviations, None for data and system conditions."""
-        found = self._rules.rule_of(record.condition, record.rule if isinstance(record.rule, str) else None)
+        found = self.rules_under(record.config).rule_behind(record)
         return None if found is None else found[1].deviation
+
+
+def _state_signals(rules: Rulebook) -> frozenset[str]:
+    """Return the signals whose newest state is remembered: those that rules ask for, and all states, for rules to come."""
+    states = {signal.id for signal in rules.plan.signals.values() if signal.measure == "state"}
+    return frozenset(states | rules.state_signals.keys())

@@ -20,7 +20,7 @@ from gateway.ledger.records import Deviation, Excursion, Gateway, Record
 from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.batch_impact import touched, updates
 from gateway.pipeline.deviation_records import deviation_record
-from gateway.pipeline.excursion_book import RAISING, view_of_excursion
+from gateway.pipeline.excursion_book import RAISING
 from gateway.pipeline.excursion_records import excursion_record
 from gateway.pipeline.fold import Fold
 from gateway.pipeline.late_jobs import LateJobs, Readings, settled_record
@@ -88,6 +88,7 @@ class Judge:
         while True:
             if self.level and not self._live:
                 self._batches.open()
+                self._complete()
                 self._follow_batches()
                 self._live = True
             if self.level and loop.time() >= look_at:
@@ -109,6 +110,15 @@ class Judge:
                 self._follow_batches()
             else:
                 await asyncio.sleep(0)
+
+    def _complete(self) -> None:
+        """Plan the deviations that power loss cut off: an append that crosses the end of a segment is two frames."""
+        for record in self.fold.cut_off:
+            if not self.fold.deviations.holding(record.excursion):
+                planned = self._raised(record, self._stamp()["at_ns"])
+                if planned:
+                    self._journal.append(planned, urgent=True)
+        self.fold.cut_off.clear()
 
     async def _look(self) -> None:
         """Do what time alone brings: timers, late readings, deviations whose condition has ended and held."""
@@ -142,12 +152,7 @@ class Judge:
                 self._keep(revision) for revision in updates(self.fold, story, head["at_ns"], open_only=not self._live)
             ]
             if story.t1_ns is None and not self.fold.deviations.holding(story.raised.excursion):
-                view, around = (
-                    view_of_excursion(story.raised, self.fold.plan),
-                    self._around(story.newest, head["at_ns"]),
-                )
-                planned = self.fold.deviations.plan_raised(view, around, head["at_ns"])
-                records += [self._keep(revision) for revision in planned]
+                records += self._raised(story.raised, head["at_ns"])
             if records:
                 self._journal.append(records, urgent=True)
 
@@ -166,21 +171,22 @@ class Judge:
                 continue
             self.fold.appended.add(event.key)
             head = self._stamp()
-            record = excursion_record(event, head, gateway=self.fold.plan.gateway, config=self.fold.plan.config)
+            record = excursion_record(event, head, gateway=self.fold.plan.gateway, config=self.fold.config_of(event))
             records: list[Record] = [record]
             if event.event in RAISING:
-                view = view_of_excursion(record, self.fold.plan)
-                planned = self.fold.deviations.plan_raised(view, self._around(record, head["at_ns"]), head["at_ns"])
+                records += self._raised(record, head["at_ns"])
             elif event.event == "returned":
                 # as with `_keep`: the next decision must know it, long before the record comes back through the fold
                 self.fold.deviations.apply_return(record.excursion, event.t1_ns)
-                planned = ()
             elif event.event in {"crossing", "revised"}:
-                planned = self.fold.deviations.plan_changed(record.excursion, head["at_ns"])
-            else:
-                planned = ()
-            records += [self._keep(revision) for revision in planned]
+                changed = self.fold.deviations.plan_changed(record.excursion, head["at_ns"])
+                records += [self._keep(revision) for revision in changed]
             self._journal.append(records, urgent=True)
+
+    def _raised(self, record: Excursion, now_ns: int) -> list[Deviation]:
+        """Return what a raised or late excursion makes of deviations, taken up already."""
+        planned = self.fold.deviations.plan_raised(self.fold.view_of(record), self._around(record, now_ns), now_ns)
+        return [self._keep(revision) for revision in planned]
 
     def _keep(self, revision: domain.Deviation) -> Deviation:
         """Take a planned revision up at once, so that the next decision sees it, and return its record."""

@@ -53,13 +53,11 @@ class LateJobs:
         self._readings = readings
         self._waiting: dict[str, _Waiting] = {}
         self._settling: dict[str, int] = {}
+        self._closed: set[str] = set()
 
     def gap_closed(self, signals: Iterable[str]) -> None:
-        """Backfill of these signals is done: what came late waits no longer."""
-        for signal in signals:
-            waiting = self._waiting.get(signal)
-            if waiting is not None:
-                waiting.at_once = True
+        """Backfill of these signals is done: what came late before the next `due` waits no longer."""
+        self._closed.update(signals)
 
     def due(self, now_ns: int) -> list[str]:
         """Return the signals whose late readings are to be judged now (monotonic ns)."""
@@ -72,9 +70,11 @@ class LateJobs:
             waiting = self._waiting.setdefault(signal, _Waiting(late, now_ns, now_ns))
             if waiting.late.last != late.last:
                 waiting.late, waiting.changed_ns = late, now_ns
+            waiting.at_once |= signal in self._closed
             quiet, long = now_ns - waiting.changed_ns >= QUIET_NS, now_ns - waiting.first_ns >= LONGEST_NS
             if waiting.at_once or quiet or long:
                 found.append(signal)
+        self._closed.clear()
         return found
 
     async def judge(self, signal: str) -> tuple[tuple[ExcursionEvent, ...], int]:

@@ -8,6 +8,7 @@ from gateway.domain.data_conditions import signal_conditions, source_conditions
 from gateway.domain.limits import Condition, LimitSet, Rule, rule_applies, rule_conditions
 from gateway.domain.plan import Plan
 from gateway.domain.signal_track import NEVER_NS, SignalWatch
+from gateway.ledger.records import Excursion
 
 Phase = Callable[[str], str | None]
 """Node → phase path in force there, None when none is known."""
@@ -18,16 +19,25 @@ class Rulebook:
 
     def __init__(self, plan: Plan, limit_sets: Sequence[LimitSet]) -> None:
         self.plan = plan
-        self._by_signal: dict[str, list[tuple[LimitSet, Rule]]] = {}
-        self._rules: dict[tuple[str, str], tuple[LimitSet, Rule]] = {}
+        self._by_signal: dict[str, list[tuple[Rule, tuple[Condition, ...]]]] = {}
+        self._rules: dict[tuple[str, str], dict[str, tuple[LimitSet, Rule]]] = {}
         self.state_signals: dict[str, set[str]] = {}
         for limit_set in limit_sets:
             for rule in limit_set.rules:
                 self._take(limit_set, rule)
 
-    def rule_of(self, condition: str, set_name: str | None) -> tuple[LimitSet, Rule] | None:
-        """Return the rule behind a condition of one limit set (``ID@VERSION``), None for data and system conditions."""
-        return None if set_name is None else self._rules.get((condition, set_name))
+    def rule_of(self, condition: str, set_name: str | None, rule_name: str | None) -> tuple[LimitSet, Rule] | None:
+        """Return the rule behind a condition of one limit set (``ID@VERSION``), None for data and system conditions.
+
+        Phases and states choose between several rules of a set for one condition: ``rule_name`` says which it was.
+        """
+        rules = {} if set_name is None else self._rules.get((condition, set_name), {})
+        return rules.get(rule_name or "", next(iter(rules.values()), None))
+
+    def rule_behind(self, record: Excursion) -> tuple[LimitSet, Rule] | None:
+        """Return the rule that an excursion record names, None if it names none of these."""
+        name = record.facts.get("rule_name") if isinstance(record.facts, dict) else None
+        return self.rule_of(record.condition, record.rule if isinstance(record.rule, str) else None, name)
 
     def watches(self, phase: Phase, states: Mapping[str, str | None]) -> Iterable[SignalWatch]:
         """Yield what to judge on each signal and each source."""
@@ -41,16 +51,18 @@ class Rulebook:
         """Return what to judge on one signal now."""
         plan = self.plan.signals[signal]
         conditions: list[Condition] = []
-        for limit_set, rule in self._by_signal.get(signal, ()):
-            if rule_applies(rule, phase=phase(plan.node), states=states):
-                conditions += [c for c in rule_conditions(limit_set, rule) if c.signal == signal]
+        for rule, made in self._by_signal.get(signal, ()):
+            if rule_applies(rule, phase=phase(plan.node) if rule.phases else None, states=states):
+                conditions += made
         conditions += signal_conditions(signal, expected_ns=plan.expected_ns, stale_ns=plan.stale_ns)
         return SignalWatch(signal=signal, stale_ns=plan.stale_ns, conditions=tuple(conditions))
 
     def _take(self, limit_set: LimitSet, rule: Rule) -> None:
+        made: dict[str, list[Condition]] = {}
         for condition in rule_conditions(limit_set, rule):
-            self._rules[condition.id, limit_set.name] = (limit_set, rule)
+            self._rules.setdefault((condition.id, limit_set.name), {})[rule.name] = (limit_set, rule)
+            made.setdefault(condition.signal, []).append(condition)
         for signal in rule.signals:
-            self._by_signal.setdefault(signal, []).append((limit_set, rule))
+            self._by_signal.setdefault(signal, []).append((rule, tuple(made.get(signal, ()))))
             for state in rule.when:
                 self.state_signals.setdefault(state, set()).add(signal)
