@@ -10,10 +10,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
+from gateway.adapters.segment_store.disk import Disk
 from gateway.adapters.segment_store.folder import LedgerFolder
+from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.layout import Layout, SegmentName
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.errors import Unavailable
+from gateway.ledger.authority import Authority
 from gateway.ledger.merkle import Tree
 from gateway.ledger.policy import Policy
 from gateway.ledger.segment import segment_of
@@ -30,11 +33,12 @@ def verify_folder(
     first: int = 0,
     stop: int | None = None,
     all_seals: bool = False,
+    authority: Authority | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Verify the files that hold ``first <= index < stop``; whole segments, all of them when neither is given.
 
-    Takes no lock, so it runs beside the gateway. ``progress`` is called with (files done, files in all). Raises
+    ``authority``: whose time stamps count; None: that which the ledger names. Takes no lock, so it runs beside the gateway. ``progress`` is called with (files done, files in all). Raises
     `Unavailable` (69) when there is no ledger.
     """
     layout = Layout(root)
@@ -46,13 +50,33 @@ def verify_folder(
     whole = stop is None
     start = _tree_before(root, segment_of(first)) if segment_of(first) else None
     verifier = LedgerVerifier(
-        published=_published(layout) if whole else None, policy=policy, all_seals=all_seals, start=start
+        published=_published(layout) if whole else None,
+        policy=policy,
+        all_seals=all_seals,
+        start=start,
+        beside=BesideFiles(layout),
+        authority=authority,
     )
     for done, scan in enumerate(_scans(layout, names), start=1):
         verifier.add(scan)
         if progress is not None:
             progress(done, len(names))
     return verifier.finish()
+
+
+class BesideFiles(FrozenFolder):
+    """Files of one ledger folder beside its segments (`gateway.ledger.verify.stamps.Beside`)."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(Disk(), layout)
+        self._layout = layout
+
+    def blob(self, digest: str) -> bytes | None:
+        """Return a side object by its SHA-256, None if it is not there."""
+        try:
+            return self._layout.blob_of(digest).read_bytes()
+        except FileNotFoundError:
+            return None
 
 
 def _scans(layout: Layout, names: list[SegmentName]) -> Iterator[FileScan]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, Final
 
+from gateway.ledger.authority import Authority
 from gateway.ledger.checkpoint import Checkpoint, format_checkpoint
 from gateway.ledger.merkle import Tree
 from gateway.ledger.policy import Policy
@@ -17,6 +18,7 @@ from gateway.ledger.verify import texts
 from gateway.ledger.verify.findings import Collector, Counts, Finding, Result
 from gateway.ledger.verify.heads import judge_quorum, open_head, read_head
 from gateway.ledger.verify.scan import FileScan, FrameScan, scan_file
+from gateway.ledger.verify.stamps import Beside, Stamps, bracket_of
 from gateway.ledger.verify.told import Told
 
 ROOTS_KEPT: Final = 100_000
@@ -48,7 +50,11 @@ def verify_ledger(
 
 
 class LedgerVerifier:
-    """Takes the scans of a ledger's files in order, then says the result. See `verify_ledger` for the arguments."""
+    """Takes the scans of a ledger's files in order, then says the result. See `verify_ledger` for the arguments.
+
+    ``beside``: frozen notes, time stamps and side objects; None: time stamps are not checked. ``authority``: the one
+    trusted from outside; None: the one that the ledger names.
+    """
 
     def __init__(
         self,
@@ -57,6 +63,8 @@ class LedgerVerifier:
         policy: Policy | None = None,
         all_seals: bool = False,
         start: Tree | None = None,
+        beside: Beside | None = None,
+        authority: Authority | None = None,
     ) -> None:
         self.tree: Tree | None = start.copy() if start is not None else Tree()
         self.size = self.tree.size
@@ -67,7 +75,9 @@ class LedgerVerifier:
         self._watch = _size_of(published)
         self._root_at_watch: bytes | None = None
         self._roots: OrderedDict[int, bytes] = OrderedDict()
-        self._told = Told(policy, self._fail, self._roots)
+        self._first = self.size
+        self._stamps = None if beside is None else Stamps(beside, authority, self._fail, whole=start is None)
+        self._told = Told(policy, self._fail, self._roots, self._stamps)
         self._findings = Collector()
         self._records = 0
         self._torn: FrameScan | None = None
@@ -109,12 +119,14 @@ class LedgerVerifier:
             records=self._records,
             heads=len(self._told.heads),
             witnesses=len(self._told.cosigners),
+            time_stamps=0 if self._stamps is None else len(self._stamps.held),
         )
         return Result(
             counts=counts,
             findings=self._findings.ordered(),
             size=self.size,
             root=b"" if self.tree is None else self.tree.root(),
+            bracket=None if self._stamps is None else bracket_of(self._stamps.held, self._first, self.size - 1),
             more=self._findings.more,
         )
 

@@ -11,6 +11,7 @@ from gateway.ledger.verify.findings import Finding, amount
 NS = 1_000_000_000
 DIFFERS = "content hash differs"
 NEVER_SEALED = "record was never sealed"
+UNSTAMPED = "time stamp does not verify"
 
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 
@@ -92,6 +93,11 @@ def unsealed(size: int, key: str, **place: Any) -> Finding:
 def bad_note(size: int, why: str, **place: Any) -> Finding:
     """A checkpoint that cannot be read as one."""
     return Finding(class_="signature", size=size, text=f"FAILED at size {size:,}: {why}", **place)
+
+
+def at_size(class_: Any, size: int, why: str) -> Finding:
+    """A tree size whose frozen note or time stamp is not what its record says."""
+    return Finding(class_=class_, size=size, text=f"FAILED at size {size:,}: {why}")
 
 
 def unwitnessed(size: int, cosigned: int, required: int) -> Finding:

@@ -13,14 +13,25 @@ from gateway.ledger.verify import texts
 from gateway.ledger.verify.findings import Finding
 from gateway.ledger.verify.heads import open_head
 from gateway.ledger.verify.schema import RecordFacts, hole
+from gateway.ledger.verify.stamps import Stamps
 
 _PREFIX: Final = 16
 
 
 class Told:
-    """What the records of one ledger have said so far. ``fail`` takes each finding; ``roots``: size → frame root."""
+    """What the records of one ledger have said so far. ``fail`` takes each finding; ``roots``: size → frame root.
 
-    def __init__(self, policy: Policy | None, fail: Callable[[Finding], None], roots: Mapping[int, bytes]) -> None:
+    ``stamps`` judges time stamps; None: they are not checked.
+    """
+
+    def __init__(
+        self,
+        policy: Policy | None,
+        fail: Callable[[Finding], None],
+        roots: Mapping[int, bytes],
+        stamps: Stamps | None = None,
+    ) -> None:
+        self._stamps = stamps
         self.ring = KeyRing(policy.logs if policy is not None else ())
         self.trusted_witnesses = [one.key for one in policy.witnesses] if policy is not None else []
         self.cosigners: set[VerifyKey] = set()
@@ -39,7 +50,7 @@ class Told:
             if isinstance(record, Key):
                 self._take_key(index, record, origin)
             elif isinstance(record, Anchor):
-                self._take_anchor(record)
+                self._take_anchor(index, record)
             elif isinstance(record, Config):
                 self._take_config(index, record)
             else:
@@ -56,21 +67,31 @@ class Told:
         return holes
 
     def _take_key(self, index: int, record: Key, origin: str) -> None:
+        if self._stamps is not None:
+            self._stamps.learn(record)
         why = self.ring.learn(origin, record)
         if why:
             text = f"FAILED at record {index:,}: {why}"
             self._fail(Finding(class_="signature", first=index, last=index, text=text))
 
-    def _take_anchor(self, anchor: Anchor) -> None:
+    def _take_anchor(self, index: int, anchor: Anchor) -> None:
         """Compare what others saw of an earlier size with the tree, and check their signatures."""
-        if not isinstance(anchor.note, str) or anchor.event not in {"cosigned", "timestamped"}:
+        note = anchor.note.encode() if isinstance(anchor.note, str) else None
+        if anchor.event == "timestamped" and self._stamps is not None:
+            note = self._stamps.take(index, anchor)
+        if note is None or anchor.event not in {"cosigned", "timestamped"}:
             return
         seals = self.ring.counting("seal", anchor.size)
-        head = open_head(anchor.note.encode(), anchor.size, seals, witnesses=self.trusted_witnesses)
+        head = open_head(note, anchor.size, seals, witnesses=self.trusted_witnesses)
         for finding in head.findings:
             self._fail(finding)
         if head.checkpoint is None:
             return
+        if anchor.event == "timestamped" and (head.checkpoint.size, head.checkpoint.root.hex()) != (
+            anchor.size,
+            anchor.root,
+        ):
+            self._fail(texts.at_size("altered", anchor.size, "frozen note is about another tree than its record"))
         self.cosigners.update(head.cosigners)
         known = self._roots.get(head.checkpoint.size)
         if known is not None and known != head.checkpoint.root:
