@@ -87,6 +87,9 @@ class MemoryStore:
     def prove(self, index: int, size: int) -> list[bytes]:
         return prove_inclusion(LeafReader(self.leaves[:size]), index, size)
 
+    def nodes(self, size: int) -> LeafReader:
+        return LeafReader(self.leaves[:size])
+
     def publish(self, note: bytes, size: int) -> None:
         if self.doubt is not None:
             raise self.doubt
