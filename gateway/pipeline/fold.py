@@ -6,6 +6,7 @@ Nothing is decided and nothing is written here: the same calls serve the start a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -87,7 +88,8 @@ class Fold:
         self._state_ns: dict[str, int] = {}
         self._state_signals = _state_signals(self._rules)
         self._batches_ns = 0
-        self._understood = True
+        self._judging = True
+        self.understood: dict[str, Epoch | None] = {}
         self._boot: str | None = None
         self.appended: set[EventKey] = set()
         self.expected: dict[tuple[str, int], domain.Deviation] = {}
@@ -221,9 +223,14 @@ class Fold:
                 content = self._read_blob(record.content.sha256)
             self._files[record.path] = content or b""
         elif record.event == "effective":
-            files, self._files = self._files, {}
-            same = record.config == self._running.plan.config
-            epoch = self._running if same else self._epochs(files, record.change_set)
+            work = self.to_understand(record)
+            self._files = {}
+            if work is None:
+                epoch: Epoch | None = self._running
+            elif record.change_set in self.understood:
+                epoch = self.understood.pop(record.change_set)
+            else:
+                epoch = work()
             if epoch is None:
                 _log.warning(
                     "config.unknown",
@@ -231,10 +238,19 @@ class Fold:
                     "nothing is judged again until the next one, what its records tell stands",
                     remedy="gateway verify proves its readings; an older version can judge them",
                 )
-                self._understood = False
+                self._judging = False
                 self.evaluator.forget()
                 return
             self._in_force(epoch, Instant(index, record.at_ns, record.boot_ns))
+
+    def to_understand(self, record: Config) -> Callable[[], Epoch | None] | None:
+        """Return the work of understanding a configuration that comes into force; None where there is nothing to do.
+
+        It may be done in a thread beforehand and left in ``understood`` under its change set.
+        """
+        if record.event != "effective" or record.config == self._running.plan.config:
+            return None
+        return partial(self._epochs, dict(self._files), record.change_set)
 
     def _in_force(self, epoch: Epoch, at: Instant) -> None:
         """Judge by other rules from here on; signals that are no longer there are judged by none."""
@@ -247,8 +263,8 @@ class Fold:
             self.evaluator.apply_rules(watch, at)
         for signal in sorted(left):
             self.evaluator.apply_rules(SignalWatch(signal=signal, stale_ns=NEVER_NS, conditions=()), at)
-        if not self._understood:
-            self._understood = True
+        if not self._judging:
+            self._judging = True
             for story in self.book.stories.values():
                 if story.t1_ns is None and (written := written_of(story.newest_index, story.newest)) is not None:
                     self.evaluator.adopt(written)
