@@ -139,6 +139,7 @@ def format_record(record: Record) -> bytes:
     if len(content) > RECORD_BYTES_MAX:
         raise RecordTooLarge(
             f"record too large: {len(content):,} of {RECORD_BYTES_MAX:,} bytes ({record.kind}); nothing written",
+            remedy="make the text, list or payload that it holds smaller",
         )
     return content
 
