@@ -58,7 +58,7 @@ def test_di_01_no_shorter_decimal_names_the_same_bits(value):
         ("00000001", "1e-45"),
         ("7f7fffff", "3.4028235e+38"),
         ("c1a00000", "-20.0"),
-        ("0f800000", "1.2621775e-29"),  # a power of two, named by the decimal above it
+        ("447a0001", "1000.00006"),  # nine digits are needed
         ("4b800000", "16777216.0"),
         ("80000000", "-0.0"),
         ("0f800000", "1.2621775e-29"),
