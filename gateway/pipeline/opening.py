@@ -45,9 +45,18 @@ def genesis(
 
 
 def start(
-    clock: Clock, stamp: Stamper, plan: Plan, build: Build, origin: str, found: Mapping[str, Any]
+    clock: Clock,
+    stamp: Stamper,
+    plan: Plan,
+    build: Build,
+    origin: str,
+    found: Mapping[str, Any],
+    halted: Mapping[str, Any] | None = None,
 ) -> list[Record]:
-    """Return the records of a start; ``found`` tells what recovery had to do (torn bytes, an unclean stop)."""
+    """Return the records of a start.
+
+    ``found`` tells what recovery had to do (torn bytes, an unclean stop), ``halted`` what the last run left in `HALTED`.
+    """
     records: list[Record] = [
         clock,
         Gateway(
@@ -63,6 +72,9 @@ def start(
     if found:
         facts = dict(sorted(found.items()))
         records.append(Gateway(**stamp(), event="recovered", gateway=plan.gateway, run=stamp.run, facts=facts))
+    if halted is not None:
+        told = {name: value for name, value in sorted(halted.items()) if isinstance(value, str | int | float)}
+        records.append(Gateway(**stamp(), event="halted", gateway=plan.gateway, run=stamp.run, facts=told))
     return records
 
 
