@@ -35,6 +35,9 @@ SCOPES: Final = frozenset(
         "bundle.export",
         "live.read",
         "health.read",
+        "delivery.read",
+        "hook.test",
+        "hook.replay",
     },
 )
 """Operations a machine account may be given in this version."""

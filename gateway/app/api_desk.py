@@ -9,6 +9,7 @@ from typing import Any
 from gateway.adapters.http.bodies import BatchEventBody
 from gateway.adapters.machine_accounts import MachineAccount
 from gateway.domain.batch_event import NodeUse
+from gateway.ledger.records import ObjectRef
 from gateway.pipeline.batch_desk import BatchDesk, Told
 from gateway.pipeline.bundles import BundleBuilder, batch_subject
 from gateway.pipeline.committer import Committer
@@ -26,6 +27,7 @@ class ApiDesk:
         committer: Committer,
         indexed: Callable[[int], Awaitable[None]],
         now_ns: Callable[[], int],
+        cosigned: Callable[[int], Awaitable[tuple[int, bytes] | None]] | None = None,
     ) -> None:
         self._desk = desk
         self._fold = fold
@@ -33,6 +35,7 @@ class ApiDesk:
         self._committer = committer
         self._indexed = indexed
         self._now_ns = now_ns
+        self._cosigned = cosigned
 
     async def record(
         self, batch: str, body: BatchEventBody, key: str, account: MachineAccount, terminal: str
@@ -60,7 +63,7 @@ class ApiDesk:
 
     async def bundle(self, batch: str, account: MachineAccount, terminal: str) -> bytes:
         """Build the bundle of a batch up to the newest head and record that it left."""
-        size, note = self._committer.size, self._committer.checkpoint
+        size, note = await self._head()
         await self._indexed(size)
         context = self._fold.batches.batch(batch)
         excursions = [("excursion", shown["excursion"]) for shown in self._fold.excursions_of(context.memberships)]
@@ -71,8 +74,14 @@ class ApiDesk:
         )
         loop = asyncio.get_running_loop()
         content = await loop.run_in_executor(None, self._bundles.build, subject, size, note, now_ns)
-        await self._desk.exported(batch, account.person, terminal, content)
+        await self._desk.exported(ObjectRef(kind="batch", id=batch), account.person, terminal, content)
         return content
+
+    async def _head(self) -> tuple[int, bytes]:
+        """Return the newest head: with the cosignatures of a quorum where witnesses answer, else sealed by us alone."""
+        size, note = self._committer.size, self._committer.checkpoint
+        found = None if self._cosigned is None else await self._cosigned(size)
+        return (size, note) if found is None else found
 
     async def refused(self, operation: str, account: str, terminal: str, code: str) -> None:
         """Record a refusal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 
@@ -16,13 +17,17 @@ class EvidenceFolder:
         """Write a bundle under its hash; equal content is written once."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         path = self._folder / f"{digest}.zip"
-        if path.exists():
+        if path.exists() and sha256(path.read_bytes()).hexdigest() == digest:
             return
         temporary = path.with_suffix(".part")
         temporary.write_bytes(content)
         os.replace(temporary, path)  # noqa: PTH105 - atomic on one file system
 
-    def read(self, digest: str) -> bytes | None:
-        """Return a bundle, None if it is not there."""
-        path = self._folder / f"{digest}.zip"
-        return path.read_bytes() if path.is_file() else None
+    def find(self, digest: str) -> bytes | None:
+        """Return the bundle whose hash begins with ``digest`` (lower hex); None if none, or more than one, has it.
+
+        A file that is not what its name says is no bundle.
+        """
+        found = [path.read_bytes() for path in sorted(self._folder.glob(f"{digest}*.zip"))]
+        whole = [content for content in found if sha256(content).hexdigest().startswith(digest)]
+        return whole[0] if len(whole) == 1 else None

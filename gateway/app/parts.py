@@ -11,9 +11,8 @@ from importlib.resources import files as package_files
 from gateway.adapters.entropy import os_entropy
 from gateway.adapters.segment_store.store import SegmentStore
 from gateway.adapters.system_clock import OsClock
-from gateway.app.api_desk import ApiDesk
 from gateway.app.build import this_build
-from gateway.app.evidence import EvidenceFolder
+from gateway.app.desks import Desks, evidence_folder, make_desks
 from gateway.app.finder import IndexFinder
 from gateway.app.health import Health
 from gateway.app.indexing import Indexing
@@ -33,7 +32,6 @@ from gateway.ledger.policy import Policy
 from gateway.ledger.records import Build, Reading, Record, parse_record
 from gateway.ledger.segment import segment_of
 from gateway.pipeline.batch_book import BatchBook
-from gateway.pipeline.batch_desk import BatchDesk
 from gateway.pipeline.bundles import BundleBuilder
 from gateway.pipeline.clock_watch import ClockRecorder, ClockWatch
 from gateway.pipeline.committer import CommitSettings, Committer
@@ -75,7 +73,7 @@ class Parts:
     disk_watch: DiskWatch
     sources: Mapping[str, Source]
     projectors: Mapping[str, Projector]
-    api_desk: ApiDesk
+    desks: Desks
     health: Health
     opening: tuple[list[Record], list[bytes]]
 
@@ -118,12 +116,11 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         store,
         lambda: IndexFinder(indexing.query),
         bundles,
-        EvidenceFolder(site.state / "evidence").keep,
+        evidence_folder(site).keep,
         indexing.indexed,
     )
     outbox = Outbox(site.plan.gateway, sinks, maker, committer, stamp, clock)
     lookup = LedgerLookup(lambda: indexing.query, store)
-    desk = BatchDesk(site.plan, book, judge.fold, judge.folded, committer, stamp, build.version)
     judge.fold.batch_notes.append(book.note)
     return Parts(
         version=build.version,
@@ -140,7 +137,9 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         disk_watch=DiskWatch(committer.figures, committer, stamp, site.plan.gateway),
         sources=make_sources(site, clock, "gateway_crashed" if crashed else "gateway_stopped"),
         projectors=await open_projectors(site, clock, committer, lookup, stack),
-        api_desk=ApiDesk(desk, judge.fold, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns),
+        desks=make_desks(
+            site, build.version, committer, stamp, store, indexing, judge, book, bundles, outbox, maker, None
+        ),
         health=Health(site.plan, committer, intake, clocks, stamp, clock, build.version),
         opening=([*opening, *configured], side_objects),
     )

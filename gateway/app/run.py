@@ -14,6 +14,7 @@ import structlog
 
 from gateway.adapters.diagnostics import configure
 from gateway.adapters.http.api import Api, telemetry_application
+from gateway.adapters.http.gate import Gate
 from gateway.adapters.http.server import bind, bind_unix, serve
 from gateway.adapters.machine_accounts import MachineAccounts
 from gateway.adapters.systemd import Systemd
@@ -65,13 +66,9 @@ class Listening:
 
     def __init__(self, site: Site, parts: Parts) -> None:
         settings, accounts = site.settings, MachineAccounts(site.state / "machines.json")
-        api = Api(
-            accounts,
-            parts.api_desk,
-            parts.health,
-            now_ns=lambda: parts.clock.now().wall_ns,
-            new_id=lambda: secrets.token_hex(8),
-        ).application()
+        desks = parts.desks
+        gate = Gate(accounts, desks.batches, lambda: parts.clock.now().wall_ns, lambda: secrets.token_hex(8))
+        api = Api(gate, desks.batches, desks.deliveries, desks.conditions, desks.evidence, parts.health).application()
         telemetry = telemetry_application(parts.health)
         certificate = _pair(site, settings.http.certificate, settings.http.key)
         watched = _pair(site, settings.telemetry.certificate, settings.telemetry.key)

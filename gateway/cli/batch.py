@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway.cli.control import Control, read_token
+from gateway.cli.access import access, control
 from gateway.cli.examples import examples
-from gateway.cli.place import config_folder, state_folder
-
-Decorated = Callable[..., Any]
-
-
-def _access(command: Decorated) -> Decorated:
-    for option in reversed(
-        (
-            click.option("--config", "config", type=click.Path(path_type=Path), help="configuration folder"),
-            click.option("--url", help="another box: https://gw:8443"),
-            click.option("--token-file", type=click.Path(path_type=Path), help="file with a machine account's token"),
-            click.option("--json", "as_json", is_flag=True, help="one JSON object"),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def _control(config: Path | None, url: str | None, token_file: Path | None) -> Control:
-    token = read_token(token_file)
-    if url is not None:
-        return Control(token=token, url=url)
-    return Control(token=token, socket_path=state_folder(config_folder(config)) / "control.sock")
 
 
 @click.group(
@@ -55,7 +31,7 @@ def _event_command(word: str, text: str, first: str, second: str) -> click.Comma
     @click.option("--at", "at", help="effective time with zone, 2026-11-22T03:01:20Z; default now")
     @click.option("--reason", help="why")
     @click.option("--key", help="idempotency key: the same one on a retry")
-    @_access
+    @access
     def command(
         batch_id: str,
         equipment: tuple[str, ...],
@@ -73,7 +49,7 @@ def _event_command(word: str, text: str, first: str, second: str) -> click.Comma
         body: dict[str, Any] = {"event": word, "nodes": [_node(text) for text in equipment]}
         given = {"phase": phase, "client": client, "effective_time": at, "reason": reason}
         body.update({name: value for name, value in given.items() if value is not None})
-        told = _control(config, url, token_file).post(f"/api/v1/batches/{batch_id}/events", body, key)
+        told = control(config, url, token_file).post(f"/api/v1/batches/{batch_id}/events", body, key)
         if as_json:
             click.echo(json.dumps({"format": f"batch {word}/1", **told}))
         else:
@@ -117,7 +93,7 @@ for _word, _text, _first, _second in (
 )
 @click.option("--open", "open_only", is_flag=True, help="only batches that are not ended")
 @click.option("--equipment", help="only batches on this node")
-@_access
+@access
 def list_batches(
     equipment: str | None,
     config: Path | None,
@@ -129,7 +105,7 @@ def list_batches(
 ) -> None:
     """List batches, oldest first."""
     query = ("?open=true" if open_only else "?") + (f"&equipment={equipment}" if equipment else "")
-    told = _control(config, url, token_file).get("/api/v1/batches" + query.rstrip("?"))
+    told = control(config, url, token_file).get("/api/v1/batches" + query.rstrip("?"))
     if as_json:
         click.echo(json.dumps({"format": "batch list/1", **told}))
         return
@@ -147,10 +123,10 @@ def list_batches(
     epilog=examples("gateway batch show B-123 --token-file mes.token", "gateway batch show B-123 --json"),
 )
 @click.argument("batch_id")
-@_access
+@access
 def show(batch_id: str, config: Path | None, url: str | None, token_file: Path | None, *, as_json: bool) -> None:
     """Show one batch: nodes, intervals, excursions, deviations."""
-    told = _control(config, url, token_file).get(f"/api/v1/batches/{batch_id}")
+    told = control(config, url, token_file).get(f"/api/v1/batches/{batch_id}")
     if as_json:
         click.echo(json.dumps({"format": "batch show/1", **told}))
         return
@@ -172,7 +148,7 @@ def show(batch_id: str, config: Path | None, url: str | None, token_file: Path |
 )
 @click.argument("batch_id")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="the .zip to write")
-@_access
+@access
 def bundle(
     batch_id: str,
     output: Path,
@@ -183,7 +159,7 @@ def bundle(
     as_json: bool,
 ) -> None:
     """Write the bundle of a batch: entries, proofs, checkpoints, keys and its own verifier."""
-    content = _control(config, url, token_file).get_bytes(f"/api/v1/batches/{batch_id}/bundle.zip")
+    content = control(config, url, token_file).get_bytes(f"/api/v1/batches/{batch_id}/bundle.zip")
     part = output.with_name(output.name + ".part")
     part.write_bytes(content)
     part.replace(output)

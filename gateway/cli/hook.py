@@ -1,4 +1,4 @@
-"""`gateway hook`: a reference receiver to build against (`deviations.md` 8)."""
+"""`gateway hook`: deliveries to the QMS, and a reference receiver to build against (`deviations.md` 8)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.hook_deliveries import list_deliveries, replay, show, test_sink
 
 if TYPE_CHECKING:
     from gateway.cli.hook_conformance import CheckResult
@@ -24,7 +25,11 @@ _FAULTS = re.compile(r"([1-5][0-9]{2})(?:x([1-9][0-9]{0,3}))?")
     )
 )
 def hook() -> None:
-    """Webhooks to the QMS: receive them here, see what a receiver must do."""
+    """Webhooks to the QMS: test, list, show, replay; receive them here, see what a receiver must do."""
+
+
+for _command in (test_sink, list_deliveries, show, replay):
+    hook.add_command(_command)
 
 
 @hook.command(

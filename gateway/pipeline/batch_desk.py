@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from gateway.domain.batch import Batches
 from gateway.domain.batch_event import BatchEvent, Judged, NodeUse
@@ -15,7 +15,8 @@ from gateway.domain.batch_states import BatchAct
 from gateway.domain.membership import Membership
 from gateway.domain.plan import Plan
 from gateway.domain.times import format_time, parse_time
-from gateway.ledger.records import Audit, ObjectRef
+from gateway.ledger.records import ObjectRef
+from gateway.pipeline.audit_log import AuditLog
 from gateway.pipeline.batch_book import BatchBook, Beside
 from gateway.pipeline.stamp import Stamper
 from gateway.ports import Journal
@@ -64,7 +65,7 @@ class BatchDesk:
         folded: Callable[[int], Awaitable[None]],
         journal: Journal,
         stamp: Stamper,
-        build: str,
+        audits: AuditLog,
     ) -> None:
         self._plan = plan
         self._book = book
@@ -72,8 +73,7 @@ class BatchDesk:
         self._folded = folded
         self._journal = journal
         self._stamp = stamp
-        self._build = build
-        self._correlation = 0
+        self._audits = audits
 
     async def record(
         self, batch: str, told: Told, key: str, account: str, *, may_create: bool
@@ -93,15 +93,14 @@ class BatchDesk:
 
     async def refused(self, operation: str, account: str, terminal: str, code: str) -> None:
         """Record that somebody was not permitted to do something; recorded, not waited for."""
-        self._journal.append(
-            [self._audit(account, operation, ObjectRef(kind="api", id=operation), terminal, f"refused:{code}")]
-        )
+        subject = ObjectRef(kind="api", id=operation)
+        self._journal.append([self._audits.record(account, operation, subject, terminal, f"refused:{code}")])
 
-    async def exported(self, batch: str, account: str, terminal: str, content: bytes) -> None:
+    async def exported(self, subject: ObjectRef, account: str, terminal: str, content: bytes) -> None:
         """Record an export with the hash of what left the box."""
         facts = {"bundle_bytes": len(content), "bundle_sha256": sha256(content).hexdigest()}
-        audit = self._audit(account, "bundle.export", ObjectRef(kind="batch", id=batch), terminal, "done")
-        index = self._journal.append([structs.replace(audit, facts=facts)], urgent=True)
+        audit = self._audits.record(account, "bundle.export", subject, terminal, facts=facts)
+        index = self._journal.append([audit], urgent=True)
         await self._journal.committed(index)
 
     def all(self, *, open_only: bool, node: str | None) -> list[dict[str, Any]]:
@@ -174,23 +173,6 @@ class BatchDesk:
             "ledger_index": index,
             **({"remark": judged.remark} if judged.remark else {}),
         }
-
-    def _audit(self, account: str, operation: str, subject: ObjectRef, terminal: str, outcome: str) -> Audit:
-        self._correlation += 1
-        return Audit(
-            **self._stamp(),
-            person=account,
-            role="machine",
-            credential="token",
-            operation=operation,
-            object=subject,
-            outcome=outcome,
-            utc_offset_s=0,
-            zone=self._plan.zone,
-            terminal=terminal,
-            correlation=f"c-{self._stamp.run}-{self._correlation}",
-            build=self._build,
-        )
 
 
 def _time(at_ns: int | None) -> str | None:

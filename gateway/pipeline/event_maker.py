@@ -110,8 +110,15 @@ class Maker:
         await self._indexed(size)
         return await asyncio.get_running_loop().run_in_executor(None, self._make, index, record, sink, size, note)
 
-    def ping(self, sink: str, number: int) -> tuple[str, EventBody]:
-        """Return id and body of ping ``number`` to a sink."""
+    async def make_evidence(self, index: int, record: Deviation) -> None:
+        """Make the evidence bundle of a deviation record again and keep it; equal entries and equal build give equal bytes."""
+        size, note = await asyncio.get_running_loop().run_in_executor(None, self._store.checkpoint_of, index)
+        await self._indexed(size)
+        sink = next(iter(self._settings.modes))
+        await asyncio.get_running_loop().run_in_executor(None, self._make, index, record, sink, size, note)
+
+    def ping(self, sink: str, number: int, at_ns: int) -> tuple[str, EventBody]:
+        """Return id and body of ping ``number`` to a sink, made at ``at_ns``."""
         plan = self._plan()
         event_id = f"{plan.gateway}:ping:{number:06d}:1"
         event = Envelope(
@@ -119,7 +126,7 @@ class Maker:
             source=f"urn:gw:{plan.site}:{plan.gateway}",
             subject=f"sink/{sink}",
             type="gxp.gateway.ping.v1",
-            time=format_ms(0),
+            time=format_ms(at_ns),
             dataschema="urn:gxp:gateway:schema:ping:v1",
             sequence="1",
             data=PingData(sink=sink),

@@ -7,7 +7,7 @@ always read from the fold of committed records, so a restart at any point goes o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from gateway.domain.delivery_states import DeliveryState
 from gateway.errors import Refused
-from gateway.ledger.records import Delivery, Deviation, ObjectRef, Record, format_content
+from gateway.ledger.records import Delivery, Deviation, Record, format_content
 from gateway.pipeline.event_body import EventBody
-from gateway.pipeline.outbox_answer import answer_members, answer_records, object_ref
+from gateway.pipeline.outbox_answer import answer_records, object_ref, ping_record
 from gateway.pipeline.outbox_fold import EXHAUSTED, OutboxFold, Shipment, SinkFold, stored_request
 from gateway.ports import Committed, Journal, Stamp, SystemClock, WebAnswer, Webhook, WebRequest
 
@@ -60,8 +60,8 @@ class EventMaker(Protocol):
         """Return the body of the deviation record at ``index``; ``commit`` holds it. Raises `Refused` (HOOK-05)."""
         ...
 
-    def ping(self, sink: str, number: int) -> tuple[str, EventBody]:
-        """Return id and body of ping ``number`` to a sink."""
+    def ping(self, sink: str, number: int, at_ns: int) -> tuple[str, EventBody]:
+        """Return id and body of ping ``number`` to a sink, made at ``at_ns``."""
         ...
 
 
@@ -103,6 +103,11 @@ class Outbox:
         self._busy: dict[str, set[str]] = {name: set() for name in self._sinks}
         self._deadlines: dict[tuple[str, str], tuple[int, int]] = {}
         self._probed: dict[str, int] = {}
+
+    @property
+    def sinks(self) -> Mapping[str, Sink]:
+        """The sinks as configured, by name."""
+        return self._sinks
 
     def rebuild(self, records: Iterable[tuple[int, Record]], size: int) -> None:
         """Take the deviation and delivery records below ``size``, in order; `run` follows from there."""
@@ -270,14 +275,14 @@ class Outbox:
         body, headers = shipment.body, shipment.headers
         if body is None:
             body, headers = await self._load(shipment)
-        answer = await self._post(sink, shipment.event_id, EventBody(body, headers))
+        answer = await sink.webhook.post(self._request(sink, shipment.event_id, EventBody(body, headers)))
         records = answer_records(shipment, answer, self._stamp(), sink.id_pointer)
         await self._record(records)
         self._tell(sink, shipment, answer, records)
         if any(record.event == "transported" for record in records):
             await self._recover(sink)
 
-    async def _post(self, sink: Sink, event_id: str, body: EventBody) -> WebAnswer:
+    def _request(self, sink: Sink, event_id: str, body: EventBody) -> WebRequest:
         seconds = self._clock.now().wall_ns // _S
         headers = {
             **sink.headers,
@@ -286,7 +291,7 @@ class Outbox:
             "webhook-timestamp": str(seconds),
             "webhook-signature": sink.seal(event_id, seconds, body.content),
         }
-        return await sink.webhook.post(WebRequest(url=sink.url, body=body.content, headers=headers))
+        return WebRequest(url=sink.url, body=body.content, headers=headers)
 
     async def _load(self, shipment: Shipment) -> tuple[bytes, dict[str, str]]:
         commit = await self._journal.follow(shipment.prepared_index)
@@ -308,26 +313,25 @@ class Outbox:
         due_ns = self._probed.setdefault(sink.name, now_ns) + PROBE_S * _S
         if due_ns <= now_ns:
             self._probed[sink.name] = now_ns
-            await self._probe(sink, fold)
+            await self.ping(sink.name)
             due_ns = now_ns + PROBE_S * _S
         return max(0.001, (due_ns - self._clock.now().boot_ns) / _S)
 
-    async def _probe(self, sink: Sink, fold: SinkFold) -> None:
-        number = fold.pings + 1
-        event_id, body = self._maker.ping(sink.name, number)
-        answer = await self._post(sink, event_id, body)
-        verdict = "transported" if answer.status in _OK else "later"
-        about: dict[str, Any] = {
-            "delivery": event_id,
-            "object": ObjectRef(kind="ping", id=str(number)),
-            "sink": sink.name,
-        }
-        record = Delivery(
-            **self._stamp(), **about, event="attempt", attempt=1, verdict=verdict, **answer_members(answer)
-        )
-        await self._record([record])
+    async def ping(self, name: str) -> tuple[WebRequest, WebAnswer]:
+        """Post one ping to a sink and record the answer; a sink that hears again gets what had only run out of time."""
+        sink = self._sinks[name]
+        event_id, request = self.ping_request(name)
+        answer = await sink.webhook.post(request)
+        await self._record([ping_record(self._stamp(), name, event_id, answer, heard=answer.status in _OK)])
         if answer.status in _OK:
             await self._recover(sink)
+        return request, answer
+
+    def ping_request(self, name: str) -> tuple[str, WebRequest]:
+        """Return id and request of the next ping to a sink."""
+        number = self.fold.sinks.get(name, SinkFold()).pings + 1
+        event_id, body = self._maker.ping(name, number, self._clock.now().wall_ns)
+        return event_id, self._request(self._sinks[name], event_id, body)
 
     async def _recover(self, sink: Sink) -> None:
         """Queue again, in order, what only ran out of time."""

@@ -84,6 +84,21 @@ def answer_members(answer: WebAnswer) -> dict[str, Any]:
     return members
 
 
+def ping_record(head: dict[str, Any], sink: str, event_id: str, answer: WebAnswer, *, heard: bool) -> Delivery:
+    """Return the record of one ping; a ping proves transport, never a receipt."""
+    number = int(event_id.rsplit(":", 2)[1])
+    return Delivery(
+        **head,
+        event="attempt",
+        delivery=event_id,
+        object=ObjectRef(kind="ping", id=str(number)),
+        sink=sink,
+        attempt=1,
+        verdict="transported" if heard else "later",
+        **answer_members(answer),
+    )
+
+
 def object_ref(shipment: Shipment) -> ObjectRef:
     """Return what a delivery record says it is about."""
     return ObjectRef(kind="deviation", id=shipment.lane, version=shipment.revision)

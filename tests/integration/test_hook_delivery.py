@@ -46,7 +46,7 @@ class PageMaker:
             build_deviation_event(record, [story], page.context(), page.proven(6, 8), BundleRef("b5" * 32, 9))
         )
 
-    def ping(self, sink: str, number: int) -> tuple[str, EventBody]:
+    def ping(self, sink: str, number: int, at_ns: int) -> tuple[str, EventBody]:
         raise NotImplementedError
 
 

@@ -41,7 +41,7 @@ class PlainMaker:
         body = {"sequence": str(record.revision), "data": data, "type": f"gxp.gateway.deviation.{record.event}.v1"}
         return EventBody(json.dumps(body).encode(), {"content-type": "application/cloudevents+json"})
 
-    def ping(self, sink: str, number: int) -> tuple[str, EventBody]:
+    def ping(self, sink: str, number: int, at_ns: int) -> tuple[str, EventBody]:
         return f"gw-01:ping:{number:06d}:1", EventBody(
             b'{"type":"gxp.gateway.ping.v1"}', {"content-type": "application/json"}
         )

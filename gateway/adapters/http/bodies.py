@@ -29,3 +29,28 @@ class BatchEventBody(_Body):
     phase: str | None = None
     header: dict[str, str | int | float | bool] = {}
     reason: str | None = None
+
+
+class ReplayBody(_Body):
+    """`POST /api/v1/deliveries/{id}/replay`: one more attempt, or with `to` a copy of the exact bytes to another sink."""
+
+    reason: str
+    sink: str | None = Field(default=None, description="only to this sink; absent: to each that had it")
+    to: str | None = Field(default=None, description="send the same bytes to this sink instead")
+
+
+class HookTestBody(_Body):
+    """`POST /api/v1/operations/hook.test`: post a ping to a sink; a ping proves transport, never a receipt."""
+
+    sink: str
+    dry_run: bool = Field(default=False, description="show the request, secrets masked, and send nothing")
+    enable: bool = Field(default=False, description="first end the stop after a 410; needs a reason")
+    reason: str | None = None
+
+
+class HookReplayBody(_Body):
+    """`POST /api/v1/operations/hook.replay`: make every dead letter due again, in the order of the ledger."""
+
+    sink: str | None = Field(default=None, description="only of this sink")
+    dry_run: bool = False
+    reason: str | None = None

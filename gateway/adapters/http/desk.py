@@ -35,6 +35,64 @@ class BatchDesk(Protocol):
         ...
 
 
+class DeliveryDesk(Protocol):
+    """Shows deliveries and does what an account may do to them; every act is in the ledger."""
+
+    async def all(self, *, failed: bool) -> list[dict[str, Any]]:
+        """Return deliveries in the order of the ledger; ``failed``: those not with the QMS."""
+        ...
+
+    async def show(self, event_id: str) -> dict[str, Any] | None:
+        """Return one event with its way to each sink, None if there is none of that id."""
+        ...
+
+    async def test(
+        self, sink: str, person: str, terminal: str, *, dry_run: bool, enabling: bool, reason: str | None
+    ) -> dict[str, Any]:
+        """Post a ping, or show what would be posted. Raises `Refused`."""
+        ...
+
+    async def replay(
+        self, event_id: str, sink: str | None, to: str | None, person: str, terminal: str, reason: str
+    ) -> dict[str, Any]:
+        """Make one more attempt due, or send a copy. Raises `Refused` HOOK-06, HOOK-08, SIG-006."""
+        ...
+
+    async def replay_failed(
+        self, sink: str | None, person: str, terminal: str, reason: str | None, *, dry_run: bool
+    ) -> dict[str, Any]:
+        """Make every dead letter due again. Raises `Refused` HOOK-08, SIG-006."""
+        ...
+
+
+class EvidenceDesk(Protocol):
+    """Bundles that events name by their hash."""
+
+    async def bundle(self, digest: str, account: MachineAccount, terminal: str) -> bytes | None:
+        """Return the bundle whose SHA-256 begins with ``digest``, None if there is none; its export is an `audit` record."""
+        ...
+
+
+class ConditionDesk(Protocol):
+    """Excursions and deviations, read only."""
+
+    def excursions(self, *, open_only: bool) -> list[dict[str, Any]]:
+        """Return excursions, oldest first."""
+        ...
+
+    def excursion(self, excursion: str) -> dict[str, Any] | None:
+        """Return one excursion, None if there is none of that id."""
+        ...
+
+    def deviations(self, *, open_only: bool) -> list[dict[str, Any]]:
+        """Return the newest revision of each deviation, oldest first."""
+        ...
+
+    def deviation(self, deviation: str) -> dict[str, Any] | None:
+        """Return one deviation, None if there is none of that id."""
+        ...
+
+
 class Health(Protocol):
     """What the gateway says of itself."""
 

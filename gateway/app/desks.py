@@ -1,0 +1,69 @@
+"""Desks: what routes and commands ask, one desk for each thing they ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.adapters.segment_store.store import SegmentStore
+from gateway.app.api_desk import ApiDesk
+from gateway.app.condition_desk import ConditionDesk
+from gateway.app.evidence import EvidenceFolder
+from gateway.app.evidence_desk import EvidenceDesk
+from gateway.app.indexing import Indexing
+from gateway.app.linked import Linked
+from gateway.app.site import Site
+from gateway.pipeline.audit_log import AuditLog
+from gateway.pipeline.batch_book import BatchBook
+from gateway.pipeline.batch_desk import BatchDesk
+from gateway.pipeline.bundles import BundleBuilder
+from gateway.pipeline.committer import Committer
+from gateway.pipeline.delivery_desk import DeliveryDesk
+from gateway.pipeline.event_maker import Maker
+from gateway.pipeline.judge import Judge
+from gateway.pipeline.outbox import Outbox
+from gateway.pipeline.stamp import Stamper
+
+Covering = Callable[[int], Awaitable[tuple[int, bytes] | None]]
+"""Size → the newest cosigned checkpoint that covers it, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """One for a run."""
+
+    batches: ApiDesk
+    deliveries: DeliveryDesk
+    conditions: ConditionDesk
+    evidence: EvidenceDesk
+
+
+def evidence_folder(site: Site) -> EvidenceFolder:
+    """Return the folder of the bundles that events name."""
+    return EvidenceFolder(site.state / "evidence")
+
+
+def make_desks(
+    site: Site,
+    version: str,
+    committer: Committer,
+    stamp: Stamper,
+    store: SegmentStore,
+    indexing: Indexing,
+    judge: Judge,
+    book: BatchBook,
+    bundles: BundleBuilder,
+    outbox: Outbox,
+    maker: Maker,
+    covering: Covering | None,
+) -> Desks:
+    """Put the desks together; all of them write their acts with one audit log."""
+    audits, clock, fold = AuditLog(site.plan.zone, stamp, version), stamp.clock, judge.fold
+    linked = Linked(indexing, store, committer)
+    desk = BatchDesk(site.plan, book, fold, judge.folded, committer, stamp, audits)
+    return Desks(
+        batches=ApiDesk(desk, fold, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns, covering),
+        deliveries=DeliveryDesk(outbox, committer, stamp, clock, audits, linked.deviation),
+        conditions=ConditionDesk(fold),
+        evidence=EvidenceDesk(evidence_folder(site), outbox.fold, maker, linked.deviation, desk),
+    )
