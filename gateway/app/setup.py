@@ -60,6 +60,7 @@ def clock_limits(site: Site) -> ClockLimits:
 
 def set_up(site: Site, *, dry_run: bool = False) -> list[str]:
     """Create what is missing; return a line for each thing made. Raises `ConfigurationRefused` if the ledger exists."""
+    site.need_approval()
     if is_set_up(site):
         raise ConfigurationRefused(
             f"a ledger exists in {site.ledger}", remedy="gateway run; or name another ledger.path in gateway.yaml"

@@ -36,6 +36,14 @@ class Site:
         """Whether approval is off."""
         return self.plan.dev
 
+    def need_approval(self) -> None:
+        """Raise `ConfigurationRefused` where approval is required: nobody can give it yet, and unapproved files never run."""
+        if not self.development:
+            raise ConfigurationRefused(
+                f"{self.folder / 'gateway.yaml'}: gateway.approval is required, and this version cannot take approvals",
+                remedy="for trials write approval: off and an origin that ends in -dev; such a ledger is never for GMP use",
+            )
+
     def path(self, written: str) -> Path:
         """Return a path of the configuration; a relative one lies below the folder."""
         return (self.folder / written).resolve()

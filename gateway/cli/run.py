@@ -25,6 +25,7 @@ def run(config: Path | None, *, check_only: bool) -> None:
     site = open_site(config_folder(config))
     if site.development:
         click.echo("DEVELOPMENT - NOT FOR GMP USE", err=True)
+    site.need_approval()
     if check_only:
         click.echo(f"understood: {len(site.plan.signals)} signals, configuration {site.plan.config}")
         return
