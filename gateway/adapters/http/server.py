@@ -76,4 +76,6 @@ async def serve(application: Starlette, listening: socket.socket, certificate: t
         server.should_exit = True
         raise
     finally:
+        for one in getattr(server, "servers", ()):  # cancelled, uvicorn leaves them in the loop's selector
+            one.close()
         listening.close()
