@@ -255,7 +255,6 @@ def _maker_settings(site: Site, key: VerifyKey, version: str) -> MakerSettings:
         key=key,
         build=version,
         url=(http.url or f"https://{http.listen}").rstrip("/"),
-        zone=site.plan.zone,
         serials=site.serials,
         modes=modes(site),
     )

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from gateway.domain.membership import Membership, places_of
 from gateway.domain.plan import Plan
@@ -24,6 +25,7 @@ from gateway.ledger.records import (
     Clock,
     Config,
     Gap,
+    GapEdge,
     Gateway,
     Key,
     Quarantine,
@@ -92,6 +94,7 @@ class BundleBuilder:
         self._policy = policy
         self._build = dict(build)
         self._verifier = verifier
+        self._known_gaps: dict[int, tuple[bytes, Gap]] = {}
 
     def build(self, subject: BundleSubject, size: int, note: bytes, made_ns: int) -> bytes:
         """Return the zip of a bundle that ends at ``size``; raise `LedgerDoubt` if it does not verify."""
@@ -124,21 +127,49 @@ class BundleBuilder:
         for what, key in subject.names:
             wanted.update(finder.linked(what, key, size))
         hulls = self._hulls(subject, finder, size)
-        signals = frozenset(hulls)
+        signals = frozenset(signal for window in subject.windows for signal in window.signals)
         for kind in ("key", "config", "signal", "calibration"):
             wanted.update(finder.of_kind(kind, size))
         ranges = _merged((first, last + 1) for first, last in hulls.values())
         found: dict[int, bytes] = {}
-        for first, stop in ranges:
-            for index, salt, content in self._store.read(first, stop):
-                record = parse_record(content)
-                if _belongs(record, index, hulls, signals):
-                    found[index] = salt + content
-        for index in sorted(wanted - found.keys()):
-            for _, salt, content in self._store.read(index, index + 1):
-                if _explains(parse_record(content), signals):
-                    found[index] = salt + content
+        for index, salt, content in self._read(ranges):
+            record = parse_record(content)
+            if _belongs(record, index, hulls):
+                found[index] = salt + content
+        wanted.update(self._clocks(finder, ranges, size))
+        for index, salt, content in self._read(_merged((index, index + 1) for index in wanted - found.keys())):
+            if _explains(parse_record(content), signals):
+                found[index] = salt + content
+        found.update(self._gaps(subject, finder, size))
         return sorted(found.items())
+
+    def _read(self, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, bytes, bytes]]:
+        for first, stop in ranges:
+            yield from self._store.read(first, stop)
+
+    def _clocks(self, finder: Finder, ranges: Sequence[tuple[int, int]], size: int) -> list[int]:
+        """Return the clock records in force where each range begins: its first readings name them."""
+        clocks = finder.of_kind("clock", size)
+        before = (bisect_left(clocks, first) for first, _ in ranges)
+        return [clocks[place - 1] for place in before if place]
+
+    def _gaps(self, subject: BundleSubject, finder: Finder, size: int) -> dict[int, bytes]:
+        """Return the records of gaps that meet a window, also where a window holds no reading at all."""
+        indexes, known = finder.of_kind("gap", size), self._known_gaps
+        for index, salt, content in self._read(_merged((index, index + 1) for index in indexes if index not in known)):
+            record = parse_record(content)
+            if isinstance(record, Gap):
+                known[index] = (salt + content, record)
+        told: dict[str, list[tuple[int, bytes, Gap]]] = {}
+        for index in indexes:
+            entry, record = known[index]
+            told.setdefault(record.gap, []).append((index, entry, record))
+        return {
+            index: entry
+            for records in told.values()
+            if any(_meets([one for _, _, one in records], window) for window in subject.windows)
+            for index, entry, _ in records
+        }
 
     def _hulls(self, subject: BundleSubject, finder: Finder, size: int) -> dict[str, tuple[int, int]]:
         """Return for each signal the first and last index: between them no reading is left out, so `n` has no hole."""
@@ -212,15 +243,23 @@ def _serves(node: str, membership: Membership, plan: Plan) -> bool:
     return membership.node in places or node == membership.room
 
 
-def _belongs(record: Record, index: int, hulls: Mapping[str, tuple[int, int]], signals: frozenset[str]) -> bool:
+def _belongs(record: Record, index: int, hulls: Mapping[str, tuple[int, int]]) -> bool:
     if isinstance(record, Reading):
         hull = hulls.get(record.signal)
         return hull is not None and hull[0] <= index <= hull[1]
-    if isinstance(record, Gap):
-        return not record.signals or not signals.isdisjoint(record.signals)
     if isinstance(record, Gateway):
         return record.event in {"genesis", "start", "stop", "recovered", "halted", "disk_full", "disk_ok", "evaluated"}
     return isinstance(record, Clock)
+
+
+def _meets(records: Sequence[Gap], window: Window) -> bool:
+    """Tell whether a gap touches a window: from the last reading before it until it was closed, on one of its signals."""
+    opened, newest = records[0], records[-1]
+    if opened.signals and window.signals.isdisjoint(opened.signals):
+        return False
+    before = opened.before.received_ns if isinstance(opened.before, GapEdge) else UNSET
+    from_ns = min(opened.at_ns, before) if isinstance(before, int) else opened.at_ns
+    return from_ns < window.to_ns and (newest.event != "closed" or newest.at_ns > window.from_ns)
 
 
 def _explains(record: Record, signals: frozenset[str]) -> bool:

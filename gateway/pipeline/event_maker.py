@@ -69,7 +69,6 @@ class MakerSettings(Struct, frozen=True, kw_only=True):
     key: VerifyKey
     build: str
     url: str
-    zone: str
     serials: dict[str, str]
     modes: dict[str, tuple[str, str]]
 
@@ -189,7 +188,7 @@ class Maker:
             site=plan.site,
             area=_area(plan, None if signal is None else signal.node),
             room=None if signal is None else signal.room,
-            timezone=self._settings.zone,
+            timezone=plan.zone,
             build=self._settings.build,
             duty=None,
             url=self._settings.url,

@@ -168,6 +168,9 @@ class Plant:
         self.position = 0
         self.running = running or epoch()
 
+    def open_store(self, frames_left: int | None) -> Any:
+        return CutStore(self.medium, frames_left)
+
     def approve(self, running: Epoch, files: Mapping[str, bytes] | None = None) -> None:
         """Another configuration from the next start on."""
         self.running = running
@@ -193,7 +196,7 @@ class Life:
         self.plant = plant
         plan = plant.running.plan
         plant.epochs.setdefault(plan.change_set, plant.running)
-        self.store = CutStore(plant.medium, frames_left)
+        self.store = plant.open_store(frames_left)
         head = self.store.open()
         self.clock = LoopClock(plant.passed_ns, f"boot-{plant.boot}")
         size = head.tree.size
@@ -241,7 +244,7 @@ class Life:
         self.late_asked += 1
         views = [
             view_of(index, record)
-            for index, _, content in self.store.read(0, self.store.tree.size)
+            for index, _, content in self.store.read(0, self.committer.size)
             if isinstance(record := parse_record(content), Reading) and record.signal == signal_id
         ]
         return [view for view in views if from_ns <= view.te_ns < to_ns]
