@@ -21,6 +21,7 @@ from gateway.app.setup import clock_limits, is_set_up, open_store, seal_key
 from gateway.app.sinks import modes, open_projectors, open_qms_sinks
 from gateway.app.site import Site
 from gateway.app.sources import early_commits, make_sources
+from gateway.app.witnesses import Outside, open_outside, tell_health
 from gateway.app.zone import PlantZone
 from gateway.config.load import understand
 from gateway.domain.batch import Rolls
@@ -44,7 +45,6 @@ from gateway.pipeline.late_jobs import Readings
 from gateway.pipeline.opening import carry, effective, start
 from gateway.pipeline.outbox import Outbox
 from gateway.pipeline.projector import Projector
-from gateway.pipeline.publisher import Publisher
 from gateway.pipeline.reading_views import view_of
 from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.standing import Standing
@@ -64,7 +64,7 @@ class Parts:
     clocks: ClockRecorder
     stamp: Stamper
     committer: Committer
-    publisher: Publisher
+    outside: Outside
     indexing: Indexing
     judge: Judge
     outbox: Outbox
@@ -97,6 +97,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     stamp = Stamper(clock, dev=site.development, run=standing.run + 1, clock_number=standing.clock)
     clocks = ClockRecorder(clock, stamp, PlantZone(site.plan.zone), clock_limits(site))
     committer = _committer(site, store, head, sealer, clock, lambda: carry(standing, stamp, site.plan.gateway))
+    outside = await open_outside(site, store, head, committer, stamp, sealer.key, stack)
     crashed = head.unclean or not standing.stopped
     opening = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed))
     configured, side_objects = effective(site.plan, site.files, stamp, standing)
@@ -108,7 +109,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     _know_repeats(site, standing, intake)
     indexing = Indexing(site.state / "index.db", origin, store, committer)
     judge = _judge(site, committer, stamp, store, head, indexing, book)
-    bundles = _bundles(build, sealer.key, store, indexing)
+    bundles = _bundles(build, outside.policy, store, indexing)
     sinks = await open_qms_sinks(site, clock, stack)
     maker = Maker(
         _maker_settings(site, sealer.key, build.version),
@@ -128,7 +129,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         clocks=clocks,
         stamp=stamp,
         committer=committer,
-        publisher=Publisher(committer, store),
+        outside=outside,
         indexing=indexing,
         judge=judge,
         outbox=outbox,
@@ -138,9 +139,20 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         sources=make_sources(site, clock, "gateway_crashed" if crashed else "gateway_stopped"),
         projectors=await open_projectors(site, clock, committer, lookup, stack),
         desks=make_desks(
-            site, build.version, committer, stamp, store, indexing, judge, book, bundles, outbox, maker, None
+            site,
+            build.version,
+            committer,
+            stamp,
+            store,
+            indexing,
+            judge,
+            book,
+            bundles,
+            outbox,
+            maker,
+            outside.covering,
         ),
-        health=Health(site.plan, committer, intake, clocks, stamp, clock, build.version),
+        health=_health(site, committer, intake, clocks, stamp, build.version, outside),
         opening=([*opening, *configured], side_objects),
     )
 
@@ -161,10 +173,24 @@ def _committer(
     )
 
 
-def _bundles(build: Build, key: VerifyKey, store: SegmentStore, indexing: Indexing) -> BundleBuilder:
-    """Return the builder of bundles, which names this box's own key as the policy's log."""
+def _health(
+    site: Site,
+    committer: Committer,
+    intake: Intake,
+    clocks: ClockRecorder,
+    stamp: Stamper,
+    version: str,
+    outside: Outside,
+) -> Health:
+    health = Health(site.plan, committer, intake, clocks, stamp, stamp.clock, version)
+    tell_health(health, outside, stamp.clock, lambda: committer.size)
+    return health
+
+
+def _bundles(build: Build, policy: Policy, store: SegmentStore, indexing: Indexing) -> BundleBuilder:
+    """Return the builder of bundles, which name the keys and witnesses of our own policy."""
     facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
-    return BundleBuilder(store, lambda: IndexFinder(indexing.query), Policy(logs=(key,)), facts, verifier())
+    return BundleBuilder(store, lambda: IndexFinder(indexing.query), policy, facts, verifier())
 
 
 def verifier() -> bytes:

@@ -111,14 +111,14 @@ class Life:
         records, side_objects = parts.opening
         index = parts.committer.append(records, side_objects=side_objects, urgent=True)
         await parts.committer.committed(index + len(records) - 1)
-        await parts.publisher.now()
+        await parts.outside.publisher.now()
         await parts.indexing.open()
         for name, run in (
             ("indexing", parts.indexing.run),
             ("judge", parts.judge.run),
             ("outbox", parts.outbox.run),
             ("clock", parts.clock_watch.run),
-            ("publisher", parts.publisher.run),
+            *parts.outside.tasks(parts.committer),
             ("disk", parts.disk_watch.run),
             *((f"projector {name}", projector.run) for name, projector in parts.projectors.items()),
             *self._listening.serve(),
@@ -147,7 +147,8 @@ class Life:
         with suppress(LedgerDoubt):
             await self._commit
         if parts.committer.halted is None:
-            await parts.publisher.now()
+            await parts.outside.publisher.now()
+            await parts.outside.settle()
         for task in self._own:
             task.cancel()
         if self._own:
