@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from re import fullmatch
 from typing import Final, NamedTuple
@@ -148,11 +147,6 @@ def encode_oid(text: str) -> bytes:
     """Return an object identifier."""
     first, second, *arcs = (int(arc) for arc in text.split("."))
     return encode(OID, b"".join(_arc(arc) for arc in (40 * first + second, *arcs)))
-
-
-def join(elements: Sequence[Element]) -> bytes:
-    """Return the bytes of some elements in their order."""
-    return b"".join(element.whole for element in elements)
 
 
 def _arc(value: int) -> bytes:
