@@ -15,7 +15,13 @@ def main() -> None:
 
     try:
         code = run_command_line()
-    except Exception:  # noqa: BLE001 - a fault of ours ends by SIGABRT, never by exit 1, which means findings
+    except Exception as fault:  # noqa: BLE001 - a fault of ours ends by SIGABRT, never by exit 1, which means findings
+        from gateway.cli import show_error  # noqa: PLC0415 - only in a fault
+        from gateway.cli.file_errors import file_error  # noqa: PLC0415 - only in a fault
+
+        if (known := file_error(fault)) is not None:
+            show_error(known)
+            sys.exit(known.exit_code)
         import traceback  # noqa: PLC0415 - only in a fault
 
         traceback.print_exc()

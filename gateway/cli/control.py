@@ -60,7 +60,7 @@ class Control:
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
-                f"the gateway does not answer at {self._url or self._socket_path}: {error}",
+                f"the gateway does not answer at {self._url or os.path.normpath(self._socket_path or '')}: {error}",
                 remedy="is it running? gateway run --config DIR, or name another one with --url",
             ) from error
         finally:

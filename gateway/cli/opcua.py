@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.examples import examples
+from gateway.errors import Unavailable
 
 if TYPE_CHECKING:
     from gateway.adapters.opcua.browse import Leaf
@@ -41,7 +42,11 @@ def browse(target: str, start: str | None, depth: int, config_dir: Path | None, 
     from gateway.adapters.system_clock import OsClock
 
     link = _link(target, config_dir)
-    leaves = asyncio.run(look(link, wall_ns=OsClock().now().wall_ns, start=start, depth=depth))
+    try:
+        leaves = asyncio.run(look(link, wall_ns=OsClock().now().wall_ns, start=start, depth=depth))
+    except Unavailable as error:  # a running gateway would try again by itself, this command does not
+        remedy = "is the server on and reachable from here?" if "by itself" in error.remedy else error.remedy
+        raise Unavailable(f"{link.url}: {error.text}", code=error.code, remedy=remedy) from error
     for leaf in leaves:
         click.echo(_as_json(leaf) if as_json else _as_line(leaf))
     if not leaves and not as_json:

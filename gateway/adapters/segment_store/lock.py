@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from gateway.errors import Unavailable
 
 _NS = 1_000_000_000
 _DAY_S = 86_400
+_NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class WriterLock:
@@ -21,7 +23,15 @@ class WriterLock:
 
     def take(self, wall_ns: int) -> None:
         """Take the lock; raise `Unavailable` (69) naming the holder if another process has it."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise
+            raise Unavailable(
+                f"the ledger {self._path.parent} cannot be written: {error.strerror}",
+                remedy="run as the user that owns it, or mend its permissions",
+            ) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
