@@ -18,7 +18,7 @@ def said(block: str) -> list[tuple[str, str]]:
     return [(one[0], one[4]) for one in found if one[1] == GATEWAY]
 
 
-def test_ba_batch_topic_becomes_a_route_of_its_connection():
+def test_batch_topic_becomes_a_route_of_its_connection():
     loaded = changed((GATEWAY, "accounts: {", f"{GOOD}\naccounts: {{"))
     assert seen(loaded) == []
     (plan,) = loaded.plan.mqtt

@@ -74,7 +74,7 @@ def told(gateway: GatewayProcess) -> list[tuple[str, str, str]]:
     return [(one.batch, one.event, str(one.effect)) for one in gateway.records() if isinstance(one, Batch)]
 
 
-def test_us_19_batches_start_and_end_by_mqtt_out_of_order_repeated_and_over_a_restart(tmp_path: Path) -> None:
+def test_batches_start_and_end_by_mqtt_out_of_order_repeated_and_over_a_restart(tmp_path: Path) -> None:
     minute = [f"2025-10-01T08:{m:02}:00Z" for m in range(60)]
     with Mosquitto(tmp_path / "broker") as broker:
         gateway = GatewayProcess(

@@ -78,7 +78,7 @@ def line() -> Line:
     return made
 
 
-async def test_us_batch_starts_and_ends_by_its_machine_within_one_commit(line):
+async def test_batch_starts_and_ends_by_its_machine_within_one_commit(line):
     await line.say("start", 0, nodes=[{"node": "BR-1"}], header={"product": "mAb"}, client="C-014")
     await line.say("end", 30)
     assert line.batches() == [("B-1", "start", "applied"), ("B-1", "end", "applied")]
