@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import paho.mqtt.publish as paho
 import pytest
 
+from gateway.adapters.http import answers
 from gateway.ledger.records import Audit, Delivery
 from tests.counterparts.gateway_process import GatewayProcess, machine_mqtt
 from tests.counterparts.http import Answer, ask
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
-SCOPES = "batch.read,bundle.export,live.read,delivery.read,hook.test,hook.replay"
+SCOPES = "batch.create,batch.start,batch.read,health.read,bundle.export,live.read,delivery.read,hook.test,hook.replay"
 REASON = ("--reason", "site code corrected")
 
 
@@ -171,3 +172,35 @@ def test_excursions_and_deviations_are_listed_and_shown(box: Box) -> None:
     assert "MCH-1-T/temp:low.action" in box.say("excursion", "show", excursion["excursion"])
     assert "revision 1 open" in box.say("deviation", "show", "DEV-gw01-000001")
     assert "no deviation 'DEV-gw01-000009'" in box.say("deviation", "show", "DEV-gw01-000009", code=1)
+
+
+def test_real_answers_are_those_of_the_description(box: Box) -> None:
+    event = "gw-01:dev:000001:1"
+    box.say("batch", "start", "B-1", "--equipment", "MCH-1")
+    until(lambda: box.told("deviation", "list")["items"][0]["batches"] == ["B-1"], "the deviation names the batch")
+    excursion = box.told("excursion", "list")["items"][0]["excursion"]
+    for path, model in (
+        ("/api/v1/batches", answers.BatchList),
+        ("/api/v1/batches/B-1", answers.BatchAnswer),
+        ("/api/v1/signals", answers.SignalList),
+        ("/api/v1/health", answers.HealthAnswer),
+        ("/api/v1/deliveries", answers.DeliveryList),
+        (f"/api/v1/deliveries/{event}", answers.DeliveryAnswer),
+        ("/api/v1/excursions", answers.ExcursionList),
+        (f"/api/v1/excursions/{excursion}", answers.ExcursionAnswer),
+        ("/api/v1/deviations", answers.DeviationList),
+        ("/api/v1/deviations/DEV-gw01-000001", answers.DeviationAnswer),
+    ):
+        answer = box.get(path)
+        assert answer.status == 200
+        model.model_validate_json(answer.body)
+    answers.Problem.model_validate_json(box.get("/api/v1/deliveries/nothing").body)
+    answers.Problem.model_validate_json(box.get("/api/v1/excursions?opn=true").body)
+    for told, model in (
+        (box.told("hook", "test", "main", "--dry-run"), answers.HookTestAnswer),
+        (box.told("hook", "test", "main"), answers.HookTestAnswer),
+        (box.told("hook", "replay", "--failed", "--dry-run"), answers.ReplayFailedAnswer),
+        (box.told("hook", "replay", event, *REASON), answers.ReplayAnswer),
+    ):
+        told.pop("format")
+        model.model_validate(told)
