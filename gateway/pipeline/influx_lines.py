@@ -119,7 +119,9 @@ class LineWriter:
             track = tracks.get(reading.signal)
             if track is None or track.config != reading.config:
                 track = self._begin(index, reading, track)
-            if reading.source_clock is UNSET and (source_ns := reading.source_ns) is not UNSET:
+            source_ns, flags = reading.source_ns, reading.flags
+            on_source = reading.source_clock is UNSET and (flags is UNSET or "initial" not in flags)
+            if on_source and source_ns is not UNSET:
                 time_ns, head = source_ns, track.by_source
             else:
                 time_ns, head = reading.received_ns, track.by_received

@@ -115,6 +115,30 @@ class IndexQuery:
                         break
             return found
 
+    def newest_ns(self, signal: str, size: int) -> int | None:
+        """Return the newest effective time (ns) of a signal's readings below ``size``, None if there is none.
+
+        Chunks are looked into from the newest on, and only while one could hold a newer time than what was found.
+        """
+        query = (
+            "SELECT run, received_min, received_span, source_min, source_span, offsets FROM chunk "
+            "WHERE sid = (SELECT sid FROM signal WHERE id = ?) "
+            "ORDER BY received_min + max(received_span, coalesce(source_min + source_span, 0)) DESC"
+        )
+        with self._lock:
+            self._require(size)
+            newest: int | None = None
+            for chunk in map(load, self._connection.execute(query, (signal,))):
+                if newest is not None and chunk.span[1] <= newest:
+                    break
+                base = chunk.run << schema.RUN_BITS
+                for index in (base + offset for offset in chunk.offsets if base + offset < size):
+                    content = self._fetch.record(index)
+                    if content is not None:
+                        time = DECODER.decode(content).effective_ns
+                        newest = time if newest is None else max(newest, time)
+            return newest
+
     def events(
         self,
         size: int,
