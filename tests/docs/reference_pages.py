@@ -78,7 +78,7 @@ def ports_page() -> str:
     """Return `ports.md`: each Protocol with its promises."""
     parts = [
         (
-            f"# Ports\n\n{MADE}\nWhat the pipeline asks of the world, and the world of the pipeline (`gateway/ports.py`). One contract "
+            f"# Ports\n\n{MADE}\nWhat the pipeline asks of the world, and the world of the pipeline (`gateway/ports/`). One contract "
             "suite a port runs on the fake and on the real one (`tests/contract/`). Times are whole nanoseconds.\n"
         )
     ]
@@ -93,11 +93,11 @@ def ports_page() -> str:
 
 
 def port_classes() -> list[tuple[str, type]]:
-    """All Protocols of `gateway.ports`, in the order of the file."""
+    """All Protocols of `gateway.ports`, in the order of the package."""
     found = [
         (name, one)
         for name, one in vars(ports).items()
-        if inspect.isclass(one) and getattr(one, "_is_protocol", False) and one.__module__ == ports.__name__
+        if inspect.isclass(one) and getattr(one, "_is_protocol", False) and one.__module__.startswith(ports.__name__)
     ]
     assert found
     return found
