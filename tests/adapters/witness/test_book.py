@@ -42,7 +42,7 @@ def test_a_cosignature_carries_our_clock_and_the_kept_note_carries_it(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["not_applied", "applied"])
-def test_us_03_whatever_the_disk_does_no_size_is_cosigned_that_is_not_kept(tmp_path, how):
+def test_whatever_the_disk_does_no_size_is_cosigned_that_is_not_kept(tmp_path, how):
     for call in range(1, 12):
         folder = tmp_path / f"{how}-{call}"
         log = GrownLog(3, 4)
@@ -104,7 +104,7 @@ print("answered")
 """
 
 
-def test_us_03_killed_between_keeping_and_answering_the_next_question_learns_what_was_kept(tmp_path):
+def test_killed_between_keeping_and_answering_the_next_question_learns_what_was_kept(tmp_path):
     root = Path(__file__).parents[3]
     folder = tmp_path / "w"
     done = subprocess.run(
