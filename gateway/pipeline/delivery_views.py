@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from gateway.domain.times import format_time
 from gateway.ledger.records import Content, Delivery, Record, parse_content
@@ -61,14 +61,20 @@ def answer_text(record: Delivery) -> str:
     if not isinstance(record.http_status, int):
         return _text(record.cause) or "no answer"
     body = _body(record.answer)
-    try:
-        told: Any = json.loads(body or "")
-    except ValueError:
-        told = None
-    words = told.get("error") if isinstance(told, dict) else None
-    if isinstance(words, str) and words:
+    words = _error_words(body or "")
+    if words:
         return f"{record.http_status} {words[:ANSWER_CHARS]}"
     return f"{record.http_status} in {record.duration_ms} ms"
+
+
+def _error_words(body: str) -> str:
+    """Return the member `error` of a JSON answer; nothing where there is none."""
+    try:
+        told: Any = json.loads(body)
+    except ValueError:
+        return ""
+    words: object = cast("dict[str, object]", told).get("error") if isinstance(told, dict) else None
+    return words if isinstance(words, str) else ""
 
 
 def _body(answer: object) -> str | None:

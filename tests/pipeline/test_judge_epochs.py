@@ -28,7 +28,7 @@ async def hot(plant: Plant, seconds: int = 100, *, cold: int = 0, frames: int | 
 
 
 @pytest.mark.parametrize("frames", [6, 7, 8, 9])
-def test_cf_07_an_excursion_found_before_a_change_is_told_under_the_rules_that_found_it(frames):
+def test_an_excursion_found_before_a_change_is_told_under_the_rules_that_found_it(frames):
     """Power is lost around the reading that decides; the next start brings another limit set."""
     plant = Plant(epoch(1, signals=ONE))
     run_virtually(hot(plant, frames=frames))
@@ -45,7 +45,7 @@ def test_cf_07_an_excursion_found_before_a_change_is_told_under_the_rules_that_f
         assert [d.sinks for d in deviations(records) if one.excursion in d.excursions][:1] == [["main"]]
 
 
-def test_cf_07_the_reading_that_decided_was_the_last_thing_before_the_change():
+def test_the_reading_that_decided_was_the_last_thing_before_the_change():
     plant = Plant(epoch(1, signals=ONE))
 
     async def story() -> None:
@@ -66,7 +66,7 @@ def test_cf_07_the_reading_that_decided_was_the_last_thing_before_the_change():
     assert [one.sinks for one in deviations(records)][:1] == [["main"]]
 
 
-def test_cf_07_a_signal_that_was_taken_away_raises_nothing_any_more():
+def test_a_signal_that_was_taken_away_raises_nothing_any_more():
     plant = Plant(epoch(1, signals=TWO))
 
     async def story() -> None:
@@ -91,7 +91,7 @@ def test_cf_07_a_signal_that_was_taken_away_raises_nothing_any_more():
 
 
 @pytest.mark.parametrize("lasts", [False, True])
-def test_cf_09_an_epoch_that_is_not_understood_stops_nothing_and_is_told(lasts):
+def test_an_epoch_that_is_not_understood_stops_nothing_and_is_told(lasts):
     """An older configuration that this version cannot read: its records stand, what lasts goes on and ends."""
     plant = Plant(epoch(1, signals=ONE))
     run_virtually(hot(plant, cold=0 if lasts else 60))
@@ -107,7 +107,7 @@ def test_cf_09_an_epoch_that_is_not_understood_stops_nothing_and_is_told(lasts):
     assert deviations(records)[-1].event == "condition_ended"
 
 
-def test_cf_09_a_file_beside_the_ledger_is_read_from_there():
+def test_a_file_beside_the_ledger_is_read_from_there():
     """Content above 48 kB stands in a side object, named by its hash."""
     plant = Plant(epoch(1, signals=ONE))
     big = b"# " + b"x" * 60_000

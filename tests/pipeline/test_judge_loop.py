@@ -12,7 +12,7 @@ from tests.pipeline.plant_life import Life, Plant, epoch, signal
 ONE = [signal("FRZ-1/temp", "FRZ-1")]
 
 
-def test_pf_04_a_large_commit_is_folded_in_slices():
+def test_a_large_commit_is_folded_in_slices():
     plant = Plant(epoch(1, signals=ONE))
 
     async def story() -> int:
@@ -30,7 +30,7 @@ def test_pf_04_a_large_commit_is_folded_in_slices():
     assert run_virtually(story()) >= 5_000 / 250
 
 
-def test_ar_06_a_fault_of_ours_in_one_record_folds_nothing_twice():
+def test_a_fault_of_ours_in_one_record_folds_nothing_twice():
     plant = Plant(epoch(1, signals=ONE))
 
     async def story() -> list[int]:

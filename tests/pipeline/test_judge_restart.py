@@ -93,7 +93,7 @@ def told(plant: Plant) -> set[tuple[Any, ...]]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 @given(steps=st.lists(READ | WAIT | HOLD, max_size=25), cuts=CUTS)
-def test_lr_01_power_loss_anywhere_changes_no_excursion(steps, cuts):
+def test_power_loss_anywhere_changes_no_excursion(steps, cuts):
     whole, cut = Plant(), Plant()
     play(whole, steps, [])
     play(cut, steps, cuts)
@@ -124,7 +124,7 @@ EVENT = st.one_of(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(steps=st.lists(EVENT, max_size=40), cuts=CUTS)
-def test_lr_01_whatever_happens_nothing_is_told_twice(steps, cuts):
+def test_whatever_happens_nothing_is_told_twice(steps, cuts):
     plant = Plant(epoch(1, rule(phases=("growth",)), rule("room", ["R-1/temp"])))
     play(plant, steps, cuts)
     check_laws(plant)

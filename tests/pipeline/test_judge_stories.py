@@ -258,7 +258,7 @@ def _iso(at_ns: int) -> str:
     return format_time(at_ns)
 
 
-def test_cf_07_tighter_limits_judge_only_what_comes_after_them():
+def test_tighter_limits_judge_only_what_comes_after_them():
     plant = Plant(epoch(1))
 
     async def before() -> None:
@@ -284,7 +284,7 @@ def test_cf_07_tighter_limits_judge_only_what_comes_after_them():
 
 
 @pytest.mark.parametrize("understood", [True, False])
-def test_cf_07_wider_limits_do_not_take_back_what_the_old_ones_found(understood):
+def test_wider_limits_do_not_take_back_what_the_old_ones_found(understood):
     plant = Plant(epoch(1))
 
     async def hot() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from gateway.domain.sample import Raw
 
@@ -58,7 +58,8 @@ _decoder: Final = json.JSONDecoder(
     parse_constant=_constant,
     object_pairs_hook=_object,
 )
-_scan: Final[Callable[[str, int], tuple[Any, int]]] = _decoder.scan_once  # type: ignore[attr-defined]
+_foreign: Any = _decoder
+_scan: Final = cast("Callable[[str, int], tuple[Any, int]]", _foreign.scan_once)
 """The scanner in C without the white space around a document, which devices do not send."""
 
 

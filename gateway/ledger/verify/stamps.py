@@ -32,7 +32,7 @@ class Beside(Protocol):
 class HeldStamp(NamedTuple):
     """A time stamp that holds: the record that names it, the tree size it is about, its time (ns since 1970)."""
 
-    index: int
+    entry: int
     size: int
     gen_ns: int
 
@@ -119,6 +119,6 @@ def bracket_of(stamps: list[HeldStamp], first: int, last: int) -> tuple[int | No
 
     After: the newest stamp whose record stands below ``first``. Before: the oldest one over a size above ``last``.
     """
-    after = max((one.gen_ns for one in stamps if one.index < first), default=None)
+    after = max((one.gen_ns for one in stamps if one.entry < first), default=None)
     before = min((one.gen_ns for one in stamps if one.size > last), default=None)
     return None if after is None and before is None else (after, before)
