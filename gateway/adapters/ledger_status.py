@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from gateway.adapters.segment_store.bracket import newest_stamped
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.adapters.segment_store.halt import read_halt
 from gateway.adapters.system_clock import OsClock
@@ -19,7 +20,7 @@ _NS = 1_000_000_000
 
 
 class LedgerStatus(Struct, frozen=True, kw_only=True):
-    """Counts in entries and bytes; ``published_age_s`` None: nothing was published."""
+    """Counts in entries and bytes; ``published_age_s`` None: nothing was published; ``stamped`` 0: no time stamp."""
 
     origin: str
     entries: int
@@ -31,6 +32,7 @@ class LedgerStatus(Struct, frozen=True, kw_only=True):
     ledger_bytes: int
     free_bytes: int
     halted: str | None
+    stamped: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return the members for JSON."""
@@ -42,7 +44,8 @@ class LedgerStatus(Struct, frozen=True, kw_only=True):
         behind = self.entries - self.published
         waiting = f", {behind:,} not published" if behind and self.published_age_s is not None else ""
         witnesses = f"{self.witnesses} of {self.witnesses_asked} witnesses" if self.witnesses_asked else "no witness"
-        return f"{self.entries:,} entries, {age}{waiting}, {witnesses}"
+        stamped = f", time-stamped up to {self.stamped:,}" if self.stamped else ""
+        return f"{self.entries:,} entries, {age}{waiting}, {witnesses}{stamped}"
 
 
 def read_status(folder: LedgerFolder) -> LedgerStatus:
@@ -64,6 +67,7 @@ def read_status(folder: LedgerFolder) -> LedgerStatus:
         ledger_bytes=folder.size_bytes(),
         free_bytes=shutil.disk_usage(folder.layout.root).free,
         halted=str(halted.get("cause", "unknown cause")) if halted is not None else None,
+        stamped=newest_stamped(folder),
     )
 
 

@@ -95,6 +95,7 @@ def prove(
     if (index is None) == (from_size is None):
         raise click.UsageError("name INDEX or --from-size N")
     folder = _folder(config, path)
+    sides = None if index is None else _bracket(folder, index)
     if index is not None:
         proof = folder.prove(index)
         content, hashes, what = format_tlog_proof(proof), proof.hashes, "inclusion"
@@ -110,9 +111,30 @@ def prove(
         click.echo(content, nl=False)
     if as_json:
         texts = [base64.b64encode(one).decode() for one in hashes]
-        click.echo(json.dumps({"format": "ledger prove/1", "proof": what, "index": index, "hashes": texts}))
+        click.echo(
+            json.dumps({"format": "ledger prove/1", "proof": what, "index": index, "hashes": texts, "bracket": sides})
+        )
     else:
-        click.echo(f"{what}, {len(hashes)} hashes", err=output is None)
+        click.echo(f"{what}, {len(hashes)} hashes{_between(sides)}", err=output is None)
+
+
+def _bracket(folder: LedgerFolder, index: int) -> dict[str, int | None] | None:
+    """Return the time stamps on both sides of a record in ns, None if there is none on either."""
+    from gateway.adapters.segment_store.bracket import bracket_of_record
+
+    found = bracket_of_record(folder, index)
+    return None if found == (None, None) else found._asdict()
+
+
+def _between(sides: dict[str, int | None] | None) -> str:
+    """Return ``, after <time>, before <time>`` of what is known."""
+    from gateway.domain.times import format_time
+
+    known = {} if sides is None else sides
+    after, before = known.get("after_ns"), known.get("before_ns")
+    words = [""] if after is None else ["", f"after {format_time(after)}"]
+    words += [f"before {format_time(before)}"] if before is not None else []
+    return ", ".join(words)
 
 
 @ledger.command(

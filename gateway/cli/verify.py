@@ -14,6 +14,7 @@ from gateway.cli.progress import progress_bar
 from gateway.errors import ConfigurationRefused, EvidenceRefused, Unavailable
 
 if TYPE_CHECKING:
+    from gateway.ledger.authority import Authority
     from gateway.ledger.policy import Policy
     from gateway.ledger.verify import Result
 
@@ -30,6 +31,9 @@ BUNDLE_BYTES_MAX: Final = 4 * 1024**3
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder, when no PATH is given")
 @click.option("--witness-policy", type=click.Path(path_type=Path), help="keys you trust, from another way than PATH")
 @click.option(
+    "--tsa", type=click.Path(path_type=Path), help="root of the time stamp authority you trust (PEM), likewise"
+)
+@click.option(
     "--from", "first", type=click.IntRange(0), default=0, help="ledger folder: first record, by whole segments"
 )
 @click.option("--to", "stop", type=click.IntRange(1), help="ledger folder: record after the last, by whole segments")
@@ -44,6 +48,7 @@ def verify(
     path: Path | None,
     config: Path | None,
     witness_policy: Path | None,
+    tsa: Path | None,
     first: int,
     stop: int | None,
     *,
@@ -56,13 +61,15 @@ def verify(
     Exit 0 verified, 1 not, 69 PATH cannot be read, 78 bad policy.
     """
     found = path if path is not None else ledger_folder(config_folder(config))
-    policy = _read_policy(witness_policy)
+    policy, authority = _read_policy(witness_policy), _read_authority(tsa)
     if found.is_dir():
-        result = _verify_folder(found, policy, first, stop, all_seals=all_seals, show=not (as_json or quiet))
+        result = _verify_folder(
+            found, policy, authority, (first, stop), all_seals=all_seals, show=not (as_json or quiet)
+        )
     else:
         if first or stop is not None or all_seals:
             raise click.UsageError("--from, --to and --all are for a ledger folder")
-        result = _verify_bundle(found, policy)
+        result = _verify_bundle(found, policy, authority)
     if as_json:
         click.echo(result.to_json())
     else:
@@ -71,17 +78,31 @@ def verify(
 
 
 def _verify_folder(
-    root: Path, policy: Policy | None, first: int, stop: int | None, *, all_seals: bool, show: bool
+    root: Path,
+    policy: Policy | None,
+    authority: Authority | None,
+    span: tuple[int, int | None],
+    *,
+    all_seals: bool,
+    show: bool,
 ) -> Result:
     from gateway.adapters.segment_store.verify_folder import verify_folder
 
     own = root / "keys" / "policy"
     trusted = policy if policy is not None or not own.is_file() else _read_policy(own)
     with progress_bar("files verified", wanted=show) as progress:
-        return verify_folder(root, policy=trusted, first=first, stop=stop, all_seals=all_seals, progress=progress)
+        return verify_folder(
+            root,
+            policy=trusted,
+            first=span[0],
+            stop=span[1],
+            all_seals=all_seals,
+            authority=authority,
+            progress=progress,
+        )
 
 
-def _verify_bundle(path: Path, policy: Policy | None) -> Result:
+def _verify_bundle(path: Path, policy: Policy | None, authority: Authority | None) -> Result:
     from gateway.ledger.verify import verify_bundle
 
     try:
@@ -93,7 +114,20 @@ def _verify_bundle(path: Path, policy: Policy | None) -> Result:
         raise Unavailable(
             f"{path} cannot be read: {error}", remedy="name a bundle (.zip) or a ledger folder that is whole"
         ) from error
-    return verify_bundle(members, policy=policy)
+    return verify_bundle(members, policy=policy, authority=authority)
+
+
+def _read_authority(path: Path | None) -> Authority | None:
+    from gateway.ledger.authority import Authority
+
+    if path is None:
+        return None
+    try:
+        return Authority(path.read_bytes())
+    except OSError as error:
+        raise ConfigurationRefused(f"{path} cannot be read: {error}", remedy="name a PEM file") from error
+    except EvidenceRefused as error:
+        raise ConfigurationRefused(f"{path}: {error.text}", remedy=error.remedy or "name a PEM file") from error
 
 
 def _read_policy(path: Path | None) -> Policy | None:

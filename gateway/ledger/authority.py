@@ -58,7 +58,17 @@ _KNOWN: Final = {
     ExtensionOID.CERTIFICATE_POLICIES,
     ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
 }
-_FOREIGN: Final = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound)
+_FOREIGN: Final = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What X.509 raises for bytes of others; a test walks its classes against it."""
 
 
 class _Signer(NamedTuple):
@@ -79,7 +89,7 @@ class Authority:
         """Raise `EvidenceRefused` when the file holds no root."""
         try:
             certificates = x509.load_pem_x509_certificates(pem)
-        except ValueError as error:
+        except _FOREIGN as error:
             raise EvidenceRefused(f"not a PEM file of certificates: {error}") from error
         self.pem = pem
         self._roots = [one for one in certificates if one.subject == one.issuer]
@@ -102,7 +112,7 @@ class Authority:
         stamped = parse_stamped(data.content)
         demand_answer_to(stamped, imprint, nonce)
         try:
-            certificates = [x509.load_der_x509_certificate(one) for one in data.certificates]
+            certificates = [_load(one) for one in data.certificates]
             signer = self._check_signature(data, certificates)
             self._check_chain(signer, [*certificates, *self._others], stamped.gen_ns)
         except _FOREIGN as error:
@@ -149,6 +159,18 @@ class Authority:
         )
 
 
+def _load(der: bytes) -> x509.Certificate:
+    """Return a certificate that came with a token; refuse a serial number below 1, which RFC 5280 forbids."""
+    told = inside(inside(read_one(der, SEQUENCE)).next(SEQUENCE))
+    told.optional(0xA0)
+    if integer(told.next()) < 1:
+        raise EvidenceRefused("a certificate has a serial number below 1")
+    found = x509.load_der_x509_certificate(der)
+    if not (found.subject.rdns and found.issuer.rdns and len(found.extensions)):
+        raise EvidenceRefused("a certificate names nobody, or nothing that it is for")
+    return found
+
+
 def _parse_signer(element: Element) -> _Signer:
     parts = inside(element, SEQUENCE)
     version, sid = integer(parts.next()), parts.next()
@@ -192,7 +214,7 @@ def _named_by(sid: Element, certificates: Iterable[x509.Certificate]) -> x509.Ce
     for one in certificates:
         if sid.tag == SEQUENCE:
             serial = one.serial_number
-            number = encode(INTEGER, serial.to_bytes(serial.bit_length() // 8 + 1, "big"))
+            number = encode(INTEGER, serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True))
             named = encode(SEQUENCE, one.issuer.public_bytes(), number)
             if named == sid.whole:
                 return one

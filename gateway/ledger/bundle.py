@@ -5,6 +5,7 @@ Pure: entries, tree nodes and the cosigned note come in, (name → bytes) goes o
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
@@ -19,7 +20,7 @@ from gateway.ledger.merkle import hash_leaf
 from gateway.ledger.multiproof import prove_many
 from gateway.ledger.note import parse_note
 from gateway.ledger.policy import Policy, format_policy
-from gateway.ledger.proof import NodeReader, prove_inclusion
+from gateway.ledger.proof import NodeReader, prove_consistency, prove_inclusion
 from gateway.ledger.tlogproof import TlogProof, format_tlog_proof
 
 FORMAT: Final = "gateway-bundle/1"
@@ -66,13 +67,22 @@ class Manifest(Struct, frozen=True, kw_only=True):
     files: dict[str, str] = {}
 
 
+class StampedHead(Struct, frozen=True, kw_only=True):
+    """A frozen note with its time stamp as stored: tree size, note, answer."""
+
+    size: int
+    note: bytes
+    token: bytes
+
+
 class BundleRequest(Struct, frozen=True, kw_only=True):
     """What a bundle is made from.
 
     ``entries``: disclosed (index, entry), ascending. ``note``: the checkpoint note, its size above the last index.
     ``policy``: its log and witness keys. ``made_ns`` is the caller's clock. ``withheld``: signal → [a, b] of `n` that
     stay with another client. ``seal``: index of the batch seal record. ``extra``: further members as they are
-    (key records, blobs, names.jsonl, the stand-alone verifiers).
+    (key records, blobs, names.jsonl, the stand-alone verifiers). ``token``: time stamp over ``note``; ``brackets``:
+    frozen notes of smaller sizes with theirs; ``authority``: PEM of the certificates that the time stamps lead to.
     """
 
     subject: Subject
@@ -86,6 +96,9 @@ class BundleRequest(Struct, frozen=True, kw_only=True):
     gaps: list[int] = []
     seal: int | None = None
     build: dict[str, str] | None = None
+    token: bytes | None = None
+    brackets: Sequence[StampedHead] = ()
+    authority: bytes | None = None
     extra: Mapping[str, bytes] = {}
 
 
@@ -111,6 +124,7 @@ def build_bundle(request: BundleRequest, reader: NodeReader) -> dict[str, bytes]
         "batch.json": render_batch(request.subject.kind, request.subject.id, disclosed),
         "README.txt": _readme(request.subject),
         **request.extra,
+        **_stamps(request, reader, checkpoint.size),
         **_samples(request, reader, checkpoint.size, checkpoint.root),
     }
     manifest = Manifest(
@@ -125,7 +139,7 @@ def build_bundle(request: BundleRequest, reader: NodeReader) -> dict[str, bytes]
         signals=signal_spans(disclosed, request.withheld),
         gaps=request.gaps,
         seal=UNSET if request.seal is None else request.seal,
-        checkpoints=[checkpoint.size],
+        checkpoints=sorted({checkpoint.size, *(one.size for one in request.brackets)}),
         tokens=[name for name in sorted(members) if name.endswith(".tsr")],
         keys=[str(key) for key in (*request.policy.logs, *(one.key for one in request.policy.witnesses))],
         build=UNSET if request.build is None else request.build,
@@ -169,6 +183,19 @@ def _samples(request: BundleRequest, reader: NodeReader, size: int, root: bytes)
     return members
 
 
+def _stamps(request: BundleRequest, reader: NodeReader, size: int) -> dict[str, bytes]:
+    """Return the time stamps: of the checkpoint, and of frozen notes with the proof that the checkpoint grew from them."""
+    members = {} if request.token is None else {"checkpoint.tsr": request.token}
+    for one in request.brackets:
+        proof = prove_consistency(reader, one.size, size)
+        members[f"brackets/{one.size}"] = one.note
+        members[f"brackets/{one.size}.tsr"] = one.token
+        members[f"brackets/{one.size}.consistency"] = b"".join(base64.b64encode(node) + b"\n" for node in proof)
+    if members and request.authority is not None:
+        members["keys/tsa.pem"] = request.authority
+    return members
+
+
 def _readme(subject: Subject) -> bytes:
     return f"""Evidence of {subject.kind} {subject.id}
 
@@ -181,6 +208,7 @@ the bundle is then consistent with itself.
 
 entries.bin holds the records as they were sealed; proof.bin leads from them to the root in checkpoint.
 readings.csv and batch.json repeat the records for reading; verify.py makes them again and compares.
+checkpoint.tsr and brackets/, where present, hold RFC 3161 time stamps; verify.py checks them with openssl if that is there.
 samples/ holds single records with their proofs (c2sp.org/tlog-proof@v1) for tools of others.
 The formats: docs/formats/bundle.md of the gateway.
 """.encode()

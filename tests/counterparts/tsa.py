@@ -38,7 +38,7 @@ dir = {folder}
 serial = {folder}/serial
 crypto_device = builtin
 signer_cert = {folder}/tsa.pem
-certs = {folder}/chain.pem
+{certs}
 signer_key = {folder}/tsa.key
 signer_digest = sha256
 default_policy = 1.2.3.4.1
@@ -85,7 +85,7 @@ class Authority:
         key, signer = self._make("Stamper", above_key, above, until=now() + until, uses=uses, critical=critical)
         self.ca.write_bytes(root.public_bytes(Encoding.PEM))
         (folder / "tsa.pem").write_bytes(signer.public_bytes(Encoding.PEM))
-        (folder / "chain.pem").write_bytes((above if intermediate else signer).public_bytes(Encoding.PEM))
+        (folder / "chain.pem").write_bytes(above.public_bytes(Encoding.PEM))
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         (folder / "tsa.key").write_bytes(pem)
         (folder / "serial").write_text("01\n")
@@ -94,7 +94,10 @@ class Authority:
     def configure(self, digests: str = "sha256") -> None:
         """Write the configuration; a request whose digest is not among `digests` is rejected."""
         chain = "yes" if self._chain else "no"
-        text = CONFIG.format(folder=self.folder, digests=digests, digits=self._digits, chain=chain, ess=self._ess)
+        certs = f"certs = {self.folder}/chain.pem" if self._chain else ""
+        text = CONFIG.format(
+            certs=certs, folder=self.folder, digests=digests, digits=self._digits, chain=chain, ess=self._ess
+        )
         (self.folder / "tsa.cnf").write_text(text)
 
     def reply(self, query: bytes) -> bytes:

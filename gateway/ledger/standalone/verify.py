@@ -1,8 +1,9 @@
 """Checks this bundle with nothing but Python 3.8 or later: no network, no other package, no code of the gateway.
 
-    python3 verify.py [BUNDLE.zip or folder] [--witness-policy FILE] [--extract DIR] [--json]
+    python3 verify.py [BUNDLE.zip or folder] [--witness-policy FILE] [--tsa FILE] [--extract DIR] [--json]
 
 Last line: VERIFIED, UNWITNESSED or FAILED and where. Exit 0 verified, 1 any other line, 2 usage, 69 unreadable, 78 bad policy.
+Time stamps are checked by `openssl ts -verify` where openssl is installed, else a note says that they were not.
 The rules are those of docs/formats/bundle.md, in the same order.
 """
 # ruff: noqa: T201, UP006, UP035, UP045, B905, RUF007, D101, D102, D103, PLR2004, INP001
@@ -18,12 +19,16 @@ import base64
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 LATE = 1 << 63
+TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
 
 
 class Broken(Exception):
@@ -441,6 +446,73 @@ def root_from_path(place: int, size: int, leaf: bytes, path: List[bytes]) -> byt
     return root
 
 
+def growth_holds(first: int, second: int, root1: bytes, root2: bytes, path: List[bytes]) -> bool:
+    """RFC 9162 2.1.4.2, for a size before the end."""
+    if not 0 < first < second or not path:
+        return False
+    hashes = [root1, *path] if first & first - 1 == 0 else list(path)
+    node, last = first - 1, second - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    small = large = hashes[0]
+    for one in hashes[1:]:
+        if not last:
+            return False
+        if node & 1 or node == last:
+            small, large = node_hash(one, small), node_hash(one, large)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            large = node_hash(large, one)
+        node, last = node >> 1, last >> 1
+    return not last and small == root1 and large == root2
+
+
+def read_consistency(content: bytes) -> List[bytes]:
+    lines = content.split(b"\n")
+    hashes = [unbase(decode(line)) for line in lines[:-1]]
+    if lines[-1] or any(len(one) != 32 for one in hashes):
+        raise Broken
+    return hashes
+
+
+def stamp_second(answer: bytes) -> Optional[str]:
+    """Return the time in a token, seconds since 1970 as text: the first GeneralizedTime with a time stamp's name before it."""
+    found = re.search(rb"\x18.(\d{14})(?:\.\d+)?Z", answer[max(answer.find(TST_INFO), 0) :], re.DOTALL)
+    if TST_INFO not in answer or found is None:
+        return None
+    digits = found[1].decode()
+    year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= lengths[month - 1]:
+        return None
+    before = year - 1
+    leaps = before // 4 - before // 100 + before // 400 - 477
+    days = (year - 1970) * 365 + leaps + sum(lengths[: month - 1]) + day - 1
+    return str(days * 86400 + int(digits[8:10]) * 3600 + int(digits[10:12]) * 60 + int(digits[12:14]))
+
+
+def stamp_holds(openssl: str, note: bytes, answer: bytes, roots: bytes) -> bool:
+    """Ask openssl, at the time in the token: the authority's certificate may have ended since."""
+    second = stamp_second(answer)
+    if second is None:
+        return False
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in (("checkpoint", note), ("checkpoint.tsr", answer), ("tsa.pem", roots)):
+            (folder / file).write_bytes(content)
+        words = ["ts", "-verify", "-data", "checkpoint", "-in", "checkpoint.tsr", "-CAfile", "tsa.pem"]
+        done = subprocess.run(  # noqa: S603 - the words are fixed, the files are ours
+            [openssl, *words, "-attime", second],
+            cwd=name,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+    return done.returncode == 0
+
+
 # ---- what is shown again
 
 
@@ -534,8 +606,10 @@ def utc(ns: int) -> str:
 class Verifier:
     """Collects findings about one bundle; ``policy`` is the one from outside, None to believe the bundle's own."""
 
-    def __init__(self, members: Dict[str, bytes], policy: Optional[Policy]) -> None:
-        self.members, self.policy = members, policy
+    def __init__(self, members: Dict[str, bytes], policy: Optional[Policy], authority: Optional[bytes] = None) -> None:
+        self.members, self.policy, self.authority = members, policy, authority
+        self.openssl = shutil.which("openssl")
+        self.stamps = 0
         self.found: List[Finding] = []
         self.notes: List[str] = []
         self.records = self.heads = self.witnesses = 0
@@ -555,8 +629,11 @@ class Verifier:
             except Broken:
                 self.found.append(in_file("altered", "keys/policy", "cannot be read"))
                 return
+        elif self.authority is None and any(name.endswith(".tsr") for name in self.members):
+            self.notes.append("note: the authority of time stamps is the bundle's own")
         self.subject = f"{manifest.kind} {manifest.id}"
         self.check_head(manifest, self.policy)
+        self.check_stamps(manifest, self.policy)
         entries, whole = read_entries(self.members.get("entries.bin", b""))
         self.records = len(entries)
         if not whole:
@@ -604,6 +681,38 @@ class Verifier:
         if not enough:
             line = f"UNWITNESSED at size {size:,}: {len(cosigners)} of {needed} cosignatures"
             self.found.append(Finding("unwitnessed", size, line))
+
+    def check_stamps(self, manifest: Manifest, policy: Policy) -> None:
+        """Frozen notes inside the interval with the way to the checkpoint, then each token."""
+        names = (re.fullmatch(r"brackets/([1-9][0-9]{0,18})(\.tsr|\.consistency)?", name) for name in self.members)
+        for size in sorted({int(match[1]) for match in names if match is not None}):
+            name = f"brackets/{size}"
+            root = sealed_root(self.members.get(name, b""), manifest.origin, size, policy.logs)
+            if root is None:
+                self.found.append(in_file("altered", name, "is no sealed head of this log"))
+                continue
+            try:
+                path = read_consistency(self.members.get(f"{name}.consistency", b""))
+            except Broken:
+                path = []
+            if not growth_holds(size, manifest.size, root, bytes.fromhex(manifest.root), path):
+                self.found.append(in_file("altered", f"{name}.consistency", "proof does not hold"))
+            if f"{name}.tsr" in self.members:
+                self.check_token(name)
+        if "checkpoint.tsr" in self.members:
+            self.check_token("checkpoint")
+        if self.openssl is None and any(name.endswith(".tsr") for name in self.members):
+            self.notes.append("note: time stamps not checked")
+
+    def check_token(self, name: str) -> None:
+        listed = self.manifest.files.get(f"{name}.tsr") if self.manifest else None
+        if self.openssl is None or sha(self.members[f"{name}.tsr"]).hex() != listed:
+            return  # a changed file is named with the files
+        roots = self.authority or self.members.get("keys/tsa.pem", b"")
+        if stamp_holds(self.openssl, self.members.get(name, b""), self.members[f"{name}.tsr"], roots):
+            self.stamps += 1
+        else:
+            self.found.append(in_file("signature", f"{name}.tsr", "time stamp does not verify"))
 
     def check_entries(self, manifest: Manifest, entries: List[Entry]) -> bool:
         """Order, 4-byte hashes, `n`, proof."""
@@ -731,14 +840,32 @@ class Verifier:
         parts = [amount(self.records, "record")]
         parts += [amount(self.heads, "head")] if self.heads else []
         parts += [amount(self.witnesses, "witness", "witnesses")] if self.witnesses else []
+        parts += [amount(self.stamps, "time stamp")] if self.stamps else []
         return f"VERIFIED  {', '.join(parts)}, {self.subject}"
 
     def as_json(self) -> str:
         failures = self.ordered()
         result = "verified" if not failures else "unwitnessed" if failures[0].kind == "unwitnessed" else "failed"
-        counts = {"records": self.records, "heads": self.heads, "witnesses": self.witnesses, "time_stamps": 0}
+        counts = {"records": self.records, "heads": self.heads, "witnesses": self.witnesses}
+        counts["time_stamps"] = self.stamps
         findings = [{"class": one.kind, "text": one.text} for one in failures]
         return json.dumps({"format": "verify/1", "result": result, "counts": counts, "findings": findings})
+
+
+def sealed_root(content: bytes, origin: str, size: int, logs: List[Key]) -> Optional[bytes]:
+    """Return the root of a note of this log and size that a log key has sealed and no known one fails, else None."""
+    try:
+        text, lines = read_note(content)
+        named, stated, root = read_checkpoint(text)
+    except Broken:
+        return None
+    known = {(key.name, key.id()): key for key in logs}
+    judged = []
+    for name, key_id, signature in lines:
+        key = known.pop((name, key_id), None)
+        if key is not None:
+            judged.append(line_holds(key, text, signature))
+    return root if judged and all(judged) and (named, stated) == (origin, size) else None
 
 
 def after(span: Tuple[int, int, List[Tuple[int, int]]], n: int) -> int:
@@ -785,10 +912,16 @@ def extract(members: Dict[str, bytes], policy: Policy, folder: Path) -> None:
                 files[f"{stem}.sig"] = signature
                 files[f"{stem}.pem"] = b"-----BEGIN PUBLIC KEY-----\n" + body + b"-----END PUBLIC KEY-----\n"
     files.update({Path(name).name: members[name] for name in members if name.startswith("samples/")})
+    if "checkpoint.tsr" in members:
+        files["checkpoint.tsr"], files["tsa.pem"] = members["checkpoint.tsr"], members.get("keys/tsa.pem", b"")
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     print("openssl pkeyutl -verify -pubin -inkey seal.pem -rawin -in cp.txt -sigfile seal.sig")
+    if "checkpoint.tsr" in files:
+        second = stamp_second(files["checkpoint.tsr"])
+        words = "openssl ts -verify -data checkpoint -in checkpoint.tsr -CAfile tsa.pem -attime"
+        print(f"{words} {second}")
     if "publish.sig" in files:
         print("openssl dgst -sha256 -verify publish.pem -signature publish.sig cp.txt")
 
@@ -799,6 +932,7 @@ def main() -> int:
     parser.add_argument(
         "--witness-policy", type=Path, metavar="FILE", help="log and witness keys that came by another way"
     )
+    parser.add_argument("--tsa", type=Path, metavar="FILE", help="root of the time stamp authority, from another way")
     parser.add_argument("--extract", type=Path, metavar="DIR", help="write files for openssl and other tools")
     parser.add_argument("--json", action="store_true", help="print the result as verify/1")
     options = parser.parse_args()
@@ -807,18 +941,17 @@ def main() -> int:
         members = load(options.bundle)
         if options.witness_policy:
             policy = read_policy(options.witness_policy.read_bytes())
+        authority = options.tsa.read_bytes() if options.tsa else None
     except Broken:
         print(f"{options.witness_policy}: not a policy", file=sys.stderr)
         return 78
     except (OSError, zipfile.BadZipFile) as error:
         print(f"{options.bundle}: {error}", file=sys.stderr)
         return 69
-    verifier = Verifier(members, policy)
+    verifier = Verifier(members, policy, authority)
     verifier.run()
     if options.extract and verifier.policy is not None and "checkpoint" in members:
         extract(members, verifier.policy, options.extract)
-    if any(name.endswith(".tsr") for name in members):
-        verifier.notes.append("note: time stamps not checked")
     print(verifier.as_json() if options.json else "\n".join(verifier.lines()))
     return int(bool(verifier.found))
 

@@ -13,6 +13,7 @@ from itertools import pairwise
 import msgspec
 
 from gateway.errors import EvidenceRefused
+from gateway.ledger.authority import Authority
 from gateway.ledger.bundle import MANIFEST
 from gateway.ledger.disclosed import Disclosed, is_reading, parse_disclosed, render_batch, render_readings
 from gateway.ledger.merkle import hash_leaf
@@ -21,6 +22,7 @@ from gateway.ledger.note import VerifyKey
 from gateway.ledger.policy import Policy, parse_policy
 from gateway.ledger.tlogproof import check_tlog_proof, parse_tlog_proof
 from gateway.ledger.verify import texts
+from gateway.ledger.verify.bundle_stamps import BundleStamps
 from gateway.ledger.verify.findings import Counts, Finding, Result, amount, order_findings
 from gateway.ledger.verify.heads import judge_quorum, open_head
 from gateway.ledger.verify.manifest import Manifest, Span, read_manifest
@@ -36,11 +38,13 @@ class _ReadingHead(msgspec.Struct):
 _READING = msgspec.json.Decoder(_ReadingHead)
 
 
-def verify_bundle(members: Mapping[str, bytes], *, policy: Policy | None = None) -> Result:
+def verify_bundle(
+    members: Mapping[str, bytes], *, policy: Policy | None = None, authority: Authority | None = None
+) -> Result:
     """Verify a bundle given as member name → bytes.
 
     ``policy``: log and witness keys that came by another way; without it the bundle's own are believed, and it is only
-    consistent with itself.
+    consistent with itself. ``authority``: likewise whose time stamps count.
     """
     manifest = read_manifest(members.get(MANIFEST, b""))
     if manifest is None:
@@ -52,7 +56,12 @@ def verify_bundle(members: Mapping[str, bytes], *, policy: Policy | None = None)
             policy = parse_policy(members.get("keys/policy", b"").decode())
         except (EvidenceRefused, UnicodeDecodeError):
             return _result([*findings, texts.in_file("altered", "keys/policy", NOT_READ)])
+    elif authority is None and any(name.endswith(".tsr") for name in members):
+        findings.append(texts.note("the authority of time stamps is the bundle's own"))
     sealed, cosigners = _check_head(manifest, members, policy, findings)
+    stamps = BundleStamps(manifest, members, policy, authority)
+    stamps.check()
+    findings += stamps.findings
     entries, whole = parse_disclosed(members.get("entries.bin", b""))
     if not whole:
         findings.append(texts.in_file("altered", "entries.bin", "ends inside a record"))
@@ -62,12 +71,18 @@ def verify_bundle(members: Mapping[str, bytes], *, policy: Policy | None = None)
         _check_made_again(manifest, members, entries, findings)
     _check_openings(members, findings)
     _check_files(manifest, members, findings)
-    counts = Counts(records=len(entries), heads=int(sealed), witnesses=len(cosigners))
-    return _result(findings, counts, manifest)
+    counts = Counts(records=len(entries), heads=int(sealed), witnesses=len(cosigners), time_stamps=stamps.held)
+    return _result(findings, counts, manifest, stamps.bracket(entries, cosigners) if proved else None)
 
 
-def _result(findings: list[Finding], counts: Counts | None = None, manifest: Manifest | None = None) -> Result:
+def _result(
+    findings: list[Finding],
+    counts: Counts | None = None,
+    manifest: Manifest | None = None,
+    bracket: tuple[int | None, int | None] | None = None,
+) -> Result:
     return Result(
+        bracket=bracket,
         counts=counts or Counts(),
         findings=order_findings(findings),
         subject="" if manifest is None else manifest.subject,
