@@ -40,9 +40,9 @@ class BatchAdapter(Model):
     topic: Text | None = None
     """Topic, mqtt."""
     nodes: dict[str, Text] = Field(default_factory=dict)
-    """Node ids by role (batch_id, running), or plant nodes by wire name."""
+    """Node ids by role (batch_id, running), or plant nodes by wire name; mqtt without a path of nodes: all of these."""
     paths: dict[str, Text] = Field(default_factory=dict)
-    """JMESPath by header field, mqtt."""
+    """JMESPath of batch_id! and event!, effective_time, nodes, client_key, phase, message_id; others are header fields; mqtt."""
     states: dict[str, Text] = Field(default_factory=dict)
     """Batch event by state name."""
     numbering: Annotated[Literal["tr88", "tmc_30060"], choice("tr88", "tmc_30060")] | None = None
