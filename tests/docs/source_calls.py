@@ -77,7 +77,7 @@ def _server(path: Path) -> str:
 
 
 def _operation(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    for call in _calls(function, {"_allow"}):
+    for call in _calls(function, {"allow", "_allow"}):
         given = call.args[1]
         if isinstance(given, ast.Constant):
             return str(given.value)
