@@ -63,7 +63,7 @@ def make_desks(
     desk = BatchDesk(site.plan, book, fold, judge.folded, committer, stamp, audits)
     return Desks(
         batches=ApiDesk(desk, fold, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns, covering),
-        deliveries=DeliveryDesk(outbox, committer, stamp, clock, audits, linked.deviation),
+        deliveries=DeliveryDesk(outbox, committer, stamp, clock, audits, linked.deviation, linked.proven),
         conditions=ConditionDesk(fold),
         evidence=EvidenceDesk(evidence_folder(site), outbox.fold, maker, linked.deviation, desk),
     )

@@ -103,26 +103,15 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     configured, side_objects = effective(site.plan, site.files, stamp, standing)
     for offset, record in enumerate([*opening, *configured]):
         standing.apply(committer.index_of(offset), record)
-    rolls = Rolls(site.settings.batch.pre_roll_s, site.settings.batch.post_roll_s)
-    book = BatchBook(_batch_settings(site), site.plan.nodes, rolls, stamp)
+    book = _book(site, stamp)
     intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site), batches=book)
     _know_repeats(site, standing, intake)
     indexing = Indexing(site.state / "index.db", origin, store, committer)
     judge = _judge(site, committer, stamp, store, head, indexing, book)
     bundles = _bundles(build, outside.policy, store, indexing)
-    sinks = await open_qms_sinks(site, clock, stack)
-    maker = Maker(
-        _maker_settings(site, sealer.key, build.version),
-        judge.fold,
-        store,
-        lambda: IndexFinder(indexing.query),
-        bundles,
-        evidence_folder(site).keep,
-        indexing.indexed,
-    )
-    outbox = Outbox(site.plan.gateway, sinks, maker, committer, stamp, clock)
+    maker = _maker(_maker_settings(site, sealer.key, build.version), site, judge, store, indexing, bundles)
+    outbox = Outbox(site.plan.gateway, await open_qms_sinks(site, clock, stack), maker, committer, stamp, clock)
     lookup = LedgerLookup(lambda: indexing.query, store)
-    judge.fold.batch_notes.append(book.note)
     return Parts(
         version=build.version,
         clock=clock,
@@ -242,8 +231,10 @@ def _judge(
         loaded = understand(files, change_set=change_set)
         return None if loaded.plan is None else Epoch(loaded.plan, loaded.limit_sets)
 
+    fold = Fold(Epoch(site.plan, site.limit_sets), epochs, book.batches.rolls, store.read_blob)
+    fold.batch_notes.append(book.note)
     return Judge(
-        Fold(Epoch(site.plan, site.limit_sets), epochs, book.batches.rolls, store.read_blob),
+        fold,
         JudgeSettings(required_sinks=tuple(required)),
         committer,
         stamp,
@@ -266,6 +257,18 @@ def _readings(indexing: Indexing, committer: Committer) -> Readings:
         return [view_of(index, record) for index, record in records if isinstance(record, Reading)]
 
     return readings
+
+
+def _maker(
+    settings: MakerSettings, site: Site, judge: Judge, store: SegmentStore, indexing: Indexing, bundles: BundleBuilder
+) -> Maker:
+    keep = evidence_folder(site).keep
+    return Maker(settings, judge.fold, store, lambda: IndexFinder(indexing.query), bundles, keep, indexing.indexed)
+
+
+def _book(site: Site, stamp: Stamper) -> BatchBook:
+    rolls = Rolls(site.settings.batch.pre_roll_s, site.settings.batch.post_roll_s)
+    return BatchBook(_batch_settings(site), site.plan.nodes, rolls, stamp)
 
 
 def _batch_settings(site: Site) -> BatchSettings:

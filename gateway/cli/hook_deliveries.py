@@ -213,9 +213,10 @@ def undelivered(item: dict[str, Any]) -> bool:
 
 def show_lines(told: dict[str, Any]) -> list[str]:
     """Return what `hook show` prints."""
-    lines = [f"{told['event']} {told['at']}  {told['scope']} scope  ledger {told['ledger_index']:,}"]
+    proof = "ok" if told["proof_ok"] else "FAILS: run gateway verify"
+    lines = [f"{told['event']} {told['at']}  {told['scope']} scope  ledger {told['ledger_index']:,}  proof {proof}"]
     for way in told["deliveries"]:
-        digest = f", sha256 {way['sha256'][:8]}" if way["sha256"] else ""
+        digest = f", {way['bytes']:,} bytes, sha256 {way['sha256'][:8]}" if way["sha256"] else ""
         lines.append(f"to {way['sink']}: {way['state']}{digest}")
         lines += [
             f"{number}  {one['at']}  {one['address'] or '-'}  {one['answer']}  {one['body'] or ''}  -> {one['verdict']}".rstrip()

@@ -14,7 +14,7 @@ from gateway.pipeline.audit_log import AuditLog
 from gateway.pipeline.delivery_views import attempts_of, shown_attempt, shown_shipment
 from gateway.pipeline.outbox import Outbox
 from gateway.pipeline.outbox_acts import copy_to, enable, replay, replay_dead
-from gateway.pipeline.outbox_fold import Shipment, SinkFold
+from gateway.pipeline.outbox_fold import Shipment, SinkFold, stored_request
 from gateway.ports import Journal, SystemClock, WebRequest
 
 REASON_CHARS_MIN = 4
@@ -38,8 +38,16 @@ class DeliveryDesk:
     """Every act is a `delivery` record and an `audit` record in one frame."""
 
     def __init__(
-        self, outbox: Outbox, journal: Journal, stamp: Stamp, clock: SystemClock, audits: AuditLog, records: Records
+        self,
+        outbox: Outbox,
+        journal: Journal,
+        stamp: Stamp,
+        clock: SystemClock,
+        audits: AuditLog,
+        records: Records,
+        proven: Callable[[int], Awaitable[bool]],
     ) -> None:
+        self._proven = proven
         self._outbox = outbox
         self._journal = journal
         self._stamp = stamp
@@ -80,6 +88,7 @@ class DeliveryDesk:
             "scope": None if about is None else about.scope,
             "batches": [] if about is None else about.batches,
             "ledger_index": ways[0].index,
+            "proof_ok": await self._proven(ways[0].index),
             "deliveries": [self._way(way, [one for _, one in records]) for way in ways],
         }
 
@@ -165,6 +174,7 @@ class DeliveryDesk:
         return {
             **shown_shipment(way, attempts, self._clock.now().wall_ns),
             "prepared": None if prepared is None else format_time(prepared.at_ns),
+            "bytes": None if prepared is None else len(stored_request(prepared)[0] or b""),
             "sha256": None if prepared is None else prepared.sha256,
             "attempts": [shown_attempt(one) for one in attempts],
         }

@@ -106,6 +106,7 @@ def test_qm_04_a_dead_letter_is_shown_sent_again_and_confirmed(box: Box) -> None
     assert "1 not delivered, 1 dead, oldest 00:00:" in said
     said = box.say("hook", "show", event, code=1)
     assert "opened" in said
+    assert "proof ok" in said
     assert '127.0.0.1  422 unknown site code  {"error": "unknown site code"}' in said
     assert "not confirmed. Next: correct the receiver, then gateway hook replay" in said
     said = box.say("hook", "replay", "--failed", "--dry-run")

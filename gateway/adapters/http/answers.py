@@ -210,6 +210,7 @@ class DeliveryWay(DeliveryRow):
     """One event's way to one sink."""
 
     prepared: str | None
+    bytes: int | None
     sha256: str | None
     attempts: list[Attempt]
 
@@ -225,6 +226,7 @@ class DeliveryAnswer(_Answer):
     scope: str | None
     batches: list[str]
     ledger_index: int
+    proof_ok: bool = Field(description="the record is in the tree that its frame's checkpoint seals")
     deliveries: list[DeliveryWay]
 
 
