@@ -1,8 +1,9 @@
 """The committer: durable before anything else, one order, the same bytes after a full disk, nothing after a doubt."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -165,3 +166,46 @@ async def test_back_pressure_opens_again_after_the_commit():
         await asyncio.wait_for(subject.room(), 0.01)
     async with running(subject):
         await asyncio.wait_for(subject.room(), 5)
+
+
+async def together(*parts: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for part in parts:
+            tasks.create_task(part)
+
+
+@pytest.mark.req("AC-03")
+async def test_a_doubt_from_outside_stops_the_committer_and_settles_nothing_more():
+    store = MemoryStore()
+    subject = committer(store, commit_ns=3_600_000_000_000)
+    told: list[Outcome] = []
+    subject.append([notice("a")], settle=told.append)
+    doubt = LedgerDoubt("rollback: ledger ends at 0, witness hq has seen 7")
+
+    async def doubted() -> None:
+        await asyncio.sleep(0)
+        await subject.halt(doubt)
+        await subject.halt(LedgerDoubt("a second doubt changes nothing"))
+
+    with pytest.raises(ExceptionGroup):
+        await together(subject.run(), doubted())
+    assert (told, subject.halted, subject.size) == ([Outcome.DISCARDED], doubt, 0)
+    assert store.medium.halted == {"cause": doubt.text, "code": "", "size": 0}
+    with pytest.raises(LedgerDoubt, match="witness hq has seen 7"):
+        subject.append([notice("b")])
+
+
+async def test_a_frame_on_its_way_to_disk_is_not_acknowledged_after_a_doubt_from_outside():
+    class Slow(MemoryStore):
+        def commit(self, frames, side_objects=()):
+            asyncio.run_coroutine_threadsafe(subject.halt(LedgerDoubt("witness")), loop).result()
+            self.doubt = None
+            super().commit(frames, side_objects)
+
+    loop, store = asyncio.get_running_loop(), Slow()
+    subject = committer(store)
+    told: list[Outcome] = []
+    subject.append([notice("a")], settle=told.append)
+    with pytest.raises(LedgerDoubt, match="witness"):
+        await subject.run()
+    assert (told, subject.size) == ([Outcome.DISCARDED], 0)
