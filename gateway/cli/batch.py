@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 import click
 
 from gateway.cli.access import access, control
 from gateway.cli.examples import examples
+
+EFFECTS: Final = {
+    "pending": "waits: it is not known or not started yet; the event is kept and applied once it fits",
+    "conflict": "did not change: the event is recorded, and people settle it by an amendment",
+}
+"""What people should know of an event that did not change the batch."""
 
 
 @click.group(
@@ -49,7 +56,7 @@ def _event_command(word: str, text: str, first: str, second: str) -> click.Comma
         body: dict[str, Any] = {"event": word, "nodes": [_node(text) for text in equipment]}
         given = {"phase": phase, "client": client, "effective_time": at, "reason": reason}
         body.update({name: value for name, value in given.items() if value is not None})
-        told = control(config, url, token_file).post(f"/api/v1/batches/{batch_id}/events", body, key)
+        told = control(config, url, token_file).post(f"/api/v1/batches/{quote(batch_id, safe='')}/events", body, key)
         if as_json:
             click.echo(json.dumps({"format": f"batch {word}/1", **told}))
         else:
@@ -126,7 +133,7 @@ def list_batches(
 @access
 def show(batch_id: str, config: Path | None, url: str | None, token_file: Path | None, *, as_json: bool) -> None:
     """Show one batch: nodes, intervals, excursions, deviations."""
-    told = control(config, url, token_file).get(f"/api/v1/batches/{batch_id}")
+    told = control(config, url, token_file).get(f"/api/v1/batches/{quote(batch_id, safe='')}")
     if as_json:
         click.echo(json.dumps({"format": "batch show/1", **told}))
         return
@@ -159,7 +166,7 @@ def bundle(
     as_json: bool,
 ) -> None:
     """Write the bundle of a batch: entries, proofs, checkpoints, keys and its own verifier."""
-    content = control(config, url, token_file).get_bytes(f"/api/v1/batches/{batch_id}/bundle.zip")
+    content = control(config, url, token_file).get_bytes(f"/api/v1/batches/{quote(batch_id, safe='')}/bundle.zip")
     part = output.with_name(output.name + ".part")
     part.write_bytes(content)
     part.replace(output)

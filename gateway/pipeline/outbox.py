@@ -372,7 +372,10 @@ class Outbox:
 
     def _tell(self, sink: Sink, shipment: Shipment, answer: WebAnswer, records: list[Delivery]) -> None:
         about = {"sink": sink.name, "deviation": shipment.lane, "attempt": records[0].attempt, "status": answer.status}
-        _log.info("delivery.attempted", **about)
+        if answer.status is None:
+            _log.warning("delivery.attempted", **about, error=answer.cause or "no answer", remedy=_AGAIN)
+        else:
+            _log.info("delivery.attempted", **about)
         events = {record.event for record in records}
         if "receipt" in events:
             _log.info("delivery.confirmed", **about)
@@ -380,4 +383,5 @@ class Outbox:
             _log.warning("delivery.dead", **about, error="refused", remedy=_REMEDY)
 
 
+_AGAIN: Final = "it is tried again by itself; is the receiver up, its name, port and certificate right?"
 _REMEDY: Final = "see gateway hook show, correct the receiver, then gateway hook replay"

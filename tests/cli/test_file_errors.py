@@ -40,3 +40,15 @@ def test_a_ledger_that_may_not_be_written_is_no_doubt() -> None:
     with pytest.raises(Unavailable, match="cannot be written") as refused:
         WriterLock(Path("/sys/LOCK")).take(0)
     assert "owns it" in refused.value.remedy
+
+
+def test_a_taken_port_is_said_once_and_with_what_next() -> None:
+    import socket
+
+    from gateway.adapters.http.server import bind
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1:{port}: Address already in use$") as refused:
+            bind(f"127.0.0.1:{port}")
+    assert refused.value.remedy == f"stop what uses port {port}, or choose another"

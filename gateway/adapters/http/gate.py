@@ -75,7 +75,13 @@ class Gate:
             )
         if operation not in account.scopes:
             await self._refusals.refused(operation, account.person, terminal(request), "ACC-002")
-            raise Problem(403, "not permitted", f"not permitted: {account.person} may not {operation}", code="ACC-002")
+            raise Problem(
+                403,
+                "not permitted",
+                f"not permitted: {account.person} may not {operation}",
+                code="ACC-002",
+                remedy=f"use an account that may: gateway user add --machine --scope {operation}",
+            )
         return account
 
     async def once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import ssl
@@ -31,10 +32,13 @@ def bind(listen: str) -> socket.socket:
     try:
         return socket.create_server((host.strip("[]"), int(port)), reuse_port=False)
     except OSError as error:
+        used = error.errno == errno.EADDRINUSE
         raise Unavailable(
-            f"cannot listen on {listen}: {error.strerror}",
+            f"cannot listen on {listen}: {os.strerror(error.errno) if error.errno else error}",
             code="port-free",
-            remedy=f"stop what uses port {port}, or change the address in gateway.yaml",
+            remedy=f"stop what uses port {port}, or choose another"
+            if used
+            else "choose an address of this machine and a port from 1024 on",
         ) from error
 
 
