@@ -205,3 +205,13 @@ def test_real_answers_are_those_of_the_description(box: Box) -> None:
     ):
         told.pop("format")
         model.model_validate(told)
+
+
+def test_us_19_two_batches_one_excursion_two_impact_entries_at_the_qms(box: Box) -> None:
+    box.qms.refusing = False
+    for batch in ("B-1", "B-2"):
+        box.say("batch", "start", batch, "--equipment", "MCH-1")
+    until(lambda: box.qms.events and box.qms.events[-1]["sequence"] == "3", "the third revision arrives")
+    told = box.qms.events[-1]["data"]
+    assert len(told["excursions"]) == 1
+    assert [one["batch_id"] for one in told["batches"]] == ["B-1", "B-2"]
