@@ -61,10 +61,8 @@ def _event_command(word: str, text: str, first: str, second: str) -> click.Comma
             click.echo(json.dumps({"format": f"batch {word}/1", **told}))
         else:
             click.echo(f"{batch_id} {told['state']} ({told['effect']}), ledger {told['ledger_index']:,}")
-            if told["effect"] == "pending":
-                click.echo(
-                    f"{batch_id} is not known yet: the event is kept until an account with batch.create makes it"
-                )
+            if told["effect"] in EFFECTS:
+                click.echo(f"{batch_id} {EFFECTS[told['effect']]}")
 
     return command
 
