@@ -243,7 +243,8 @@ class Committer:
                 break
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._wake.wait()
             except TimeoutError:
                 break
 

@@ -97,7 +97,8 @@ class Judge:
                 look_at = loop.time() + LOOK_S
                 await self._look()
             try:
-                commit = await asyncio.wait_for(self._journal.follow(self._size), LOOK_S)
+                async with asyncio.timeout(LOOK_S):  # `wait_for` may swallow a cancellation
+                    commit = await self._journal.follow(self._size)
             except TimeoutError:
                 continue
             if commit is None:

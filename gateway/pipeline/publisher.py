@@ -10,11 +10,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
+import structlog
+
+from gateway.errors import DiskFull
 from gateway.ledger.records import Batch, Deviation, Key, Record
 from gateway.ports import Journal, LedgerStore
 
 EVERY_S: Final = 10.0
 GAP_S: Final = 1.0
+_log = structlog.get_logger(component="publisher")
+
 BATCH_ENDS: Final = frozenset({"end", "abort", "sealed"})
 
 
@@ -52,7 +57,8 @@ class Publisher:
         """Publish until cancelled."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), EVERY_S - GAP_S)
+                async with asyncio.timeout(EVERY_S - GAP_S):  # `wait_for` may swallow a cancellation
+                    await self._soon.wait()
             self._soon.clear()
             await self.now()
             await asyncio.sleep(GAP_S)
@@ -74,7 +80,13 @@ class Publisher:
             if size <= self.published or not note:
                 return
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self._store.publish, note, size)
+            try:
+                await loop.run_in_executor(None, self._store.publish, note, size)
+            except DiskFull as full:
+                _log.error(
+                    "checkpoint.not_published", error=full.text, remedy="make space; it is tried again by itself"
+                )
+                return
             self.published, self.published_s = size, loop.time()
             urgent, self._urgent = self._urgent, False
         if self.on_published is not None:
@@ -84,7 +96,8 @@ class Publisher:
         """Put more lines on the published checkpoint; nothing happens when a newer one stands there by now."""
         async with self._one:
             if size == self.published:
-                await asyncio.get_running_loop().run_in_executor(None, self._store.publish, note, size)
+                with suppress(DiskFull):  # the lines stand in the ledger; the next head gets its own
+                    await asyncio.get_running_loop().run_in_executor(None, self._store.publish, note, size)
 
     def _look(self, record: Record) -> None:
         if isinstance(record, Batch) and record.event in BATCH_ENDS:

@@ -24,6 +24,7 @@ from gateway.errors import LedgerDoubt
 from gateway.ledger.commit import PlannedFrame
 from gateway.ledger.records import Build, Deviation, Excursion, Gateway, Reading, Record, parse_record
 from gateway.ledger.segment import segment_of
+from gateway.pipeline.audit_log import AuditLog
 from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.batch_desk import BatchDesk, Told
 from gateway.pipeline.clock_watch import ClockLimits, ClockRecorder
@@ -236,7 +237,8 @@ class Life:
             self.batches,
             level_at=size,
         )
-        self.desk = BatchDesk(plan, self.batches, self.fold, self.judge.folded, self.committer, self.stamp, "1.0.0")
+        audits = AuditLog("UTC", self.stamp, "1.0.0")
+        self.desk = BatchDesk(plan, self.batches, self.fold, self.judge.folded, self.committer, self.stamp, audits)
         self.fold.batch_notes.append(self.batches.note)
         self._tasks: list[asyncio.Task[None]] = []
 
