@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
+from threading import get_ident
 
 
 class EvidenceFolder:
@@ -19,7 +20,8 @@ class EvidenceFolder:
         path = self._folder / f"{digest}.zip"
         if path.exists() and sha256(path.read_bytes()).hexdigest() == digest:
             return
-        temporary = path.with_suffix(".part")
+        # two sinks of one deviation make the same bundle at the same time, each in its own thread
+        temporary = path.with_suffix(f".{get_ident():x}.part")
         temporary.write_bytes(content)
         os.replace(temporary, path)  # noqa: PTH105 - atomic on one file system
 

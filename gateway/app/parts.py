@@ -262,8 +262,12 @@ def _readings(indexing: Indexing, committer: Committer) -> Readings:
 def _maker(
     settings: MakerSettings, site: Site, judge: Judge, store: SegmentStore, indexing: Indexing, bundles: BundleBuilder
 ) -> Maker:
+    async def level(size: int) -> None:
+        await judge.folded(size - 1)  # an event is made of the epoch of its excursion: the fold must have come by it
+        await indexing.indexed(size)
+
     keep = evidence_folder(site).keep
-    return Maker(settings, judge.fold, store, lambda: IndexFinder(indexing.query), bundles, keep, indexing.indexed)
+    return Maker(settings, judge.fold, store, lambda: IndexFinder(indexing.query), bundles, keep, level)
 
 
 def _book(site: Site, stamp: Stamper) -> BatchBook:
