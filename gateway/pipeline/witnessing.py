@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.witness_states import WitnessAct, WitnessAnswer
-from gateway.errors import LedgerDoubt
+from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
 from gateway.ledger.note import Line, VerifyKey, add_lines, parse_note
 from gateway.ledger.policy import Policy
@@ -222,6 +222,9 @@ class Witnessing:
             ended = await exchange(party, self._store, note, standing.kept)
         except LedgerDoubt as doubt:
             ended = Ended(WitnessAct.HALT, WitnessAnswer.DISAGREES, code="proof", text=doubt.text, doubt=doubt)
+        except EvidenceRefused as error:  # a stored tile is damaged: no proof can be made, nobody is asked
+            text = f"no proof for witness {party.name}: {error.text}"
+            ended = Ended(WitnessAct.NOTICE, WitnessAnswer.REFUSED, code="proof", text=text)
         if ended.line is not None:
             await self._taken(party, size, note, ended.line)
         else:
@@ -240,7 +243,13 @@ class Witnessing:
         cosigned = self.heads.add(size, party.name, line)
         if cosigned is None:
             return
-        await self._publisher.replace(size, cosigned.note)
+        try:
+            await self._publisher.replace(size, cosigned.note)
+        except LedgerDoubt as doubt:
+            await self._halt(doubt)
+            return
+        except DiskFull as full:  # the line is kept in memory and in the anchor; the next head gets its own
+            _log.warning("checkpoint.refused", code="disk_full", size=size, error=full.text, remedy=full.remedy)
         if cosigned.quorum:
             self._anchor(cosigned, standing.kept.root)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.errors import LedgerDoubt
+from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.crypto import verify_line
 from gateway.ledger.note import add_lines, parse_note
@@ -383,3 +383,53 @@ async def test_a_disk_that_keeps_no_memory_holds_nobody_up():
     async with subject.life():
         await subject.publish()
     assert subject.subject.heads.witnessed == 3
+
+
+async def test_a_tile_that_gives_no_proof_is_a_notice_and_stale_follows(monkeypatch):
+    monkeypatch.setattr("gateway.pipeline.witnessing.LOOK_S", 0.01)
+    subject = bench()
+    async with subject.life():
+        await subject.publish()
+        nodes = subject.log.store.nodes
+
+        def damaged(size: int):
+            raise EvidenceRefused(f"tiles of size {size} do not have the root of the checkpoint")
+
+        subject.log.store.nodes = damaged
+        await subject.publish(1)
+        subject.clock.advance(60 * S)
+        await asyncio.sleep(0.05)
+        subject.log.store.nodes = nodes
+        await subject.publish(1)
+        await asyncio.sleep(0.05)
+    assert subject.notices == ["witness_refused", "witness_stale", "witness_quorum"]
+    assert subject.halted == []
+
+
+@pytest.mark.parametrize("error", [DiskFull("no space left for checkpoint"), LedgerDoubt("checkpoint: write failed")])
+async def test_a_disk_that_does_not_take_the_cosigned_note(error):
+    subject = bench()
+    publish = subject.log.store.publish
+
+    def refuse(note: bytes, size: int) -> None:
+        if len(parse_note(note).lines) > 1:
+            raise error
+        publish(note, size)
+
+    subject.log.store.publish = refuse
+    async with subject.life():
+        await subject.publish()
+    full = isinstance(error, DiskFull)
+    assert subject.halted == ([] if full else [error])
+    assert [one.size for one in subject.anchors] == ([3] if full else [])
+
+
+async def test_ac_03_a_proof_of_our_own_that_does_not_hold_halts():
+    subject = bench()
+    async with subject.life():
+        await subject.publish()
+        subject.log.grow(2)
+        subject.log.store.leaves[4] = bytes(32)
+        await subject.publish()
+    assert [one.text.split(":")[0] for one in subject.halted] == ["our own proof from 3 to 5 does not hold"]
+    assert subject.witnesses[0].asked == [0], "nothing of it leaves the box"
