@@ -1,19 +1,28 @@
-"""Shell blocks of a page: those whose first line is ```` ```sh run [PROGRAM…] ````, in order, with the programs they need."""
+"""Shell blocks of a page, those that begin with ```` ```sh run [PROGRAM…] ````, and how they are run: in one shell, with a home of their own."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.counterparts.ports import free_port
+from tests.paths import ROOT
+
 BLOCK = re.compile(r"^```sh run([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PORTS = ("1883", "4840", "8080", "8086", "9000", "9420", "9450")
+"""Ports that pages show; each run takes free ones."""
 
 
 class ShellBlock(NamedTuple):
     """Lines to run, and programs of the system without which they are left out."""
 
     lines: str
-    programs: tuple[str, ...]
+    programs: tuple[str, ...] = ()
 
 
 def shell_blocks(page: Path) -> list[ShellBlock]:
@@ -21,9 +30,45 @@ def shell_blocks(page: Path) -> list[ShellBlock]:
     return [ShellBlock(found[2], tuple(found[1].split())) for found in BLOCK.finditer(page.read_text())]
 
 
-def script(blocks: list[ShellBlock], ports: dict[str, str]) -> str:
-    """Return one bash script of the blocks, stopping at the first error, with other ports than the page's."""
+def run_blocks(blocks: Sequence[ShellBlock], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run blocks as somebody would in a fresh clone below `folder`; `folder/home` is the home; the logs end stderr."""
+    ports = {shown: str(free_port()) for shown in PORTS}
+    home = folder / "home"
+    home.mkdir()
+    chosen = [block for block in blocks if all(map(shutil.which, block.programs))]
+    done = subprocess.run(
+        ["bash", "-c", _script(chosen, ports)],
+        cwd=_clone(folder / "clone", ports),
+        env={"PATH": os.environ["PATH"] + ":/usr/sbin", "HOME": str(home), "LANG": "C.UTF-8"},
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=200,
+    )
+    logs = "".join(f"\n{path}:\n{path.read_text()}" for path in sorted((home / "plant").glob("*.log")))
+    done.stderr += logs
+    return done
+
+
+def _script(blocks: Sequence[ShellBlock], ports: dict[str, str]) -> str:
+    """Return one bash script of the blocks, stopping at the first error."""
     body = "\n".join(f"echo '--- {number}' >&2\n{block.lines}" for number, block in enumerate(blocks, 1))
+    return f"set -eum\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{_with_ports(body, ports)}"
+
+
+def _clone(folder: Path, ports: dict[str, str]) -> Path:
+    """A folder that looks like a fresh clone after `./run demo`, with free ports."""
+    folder.mkdir()
+    for name in ("config", "device_profiles"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    settings = folder / "config" / "gateway.yaml"
+    settings.write_text(_with_ports(settings.read_text(), ports))
+    return folder
+
+
+def _with_ports(text: str, ports: dict[str, str]) -> str:
     for shown, free in ports.items():
-        body = re.sub(rf"\b{shown}\b", free, body)
-    return f"set -eum\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{body}"
+        text = re.sub(rf"\b{shown}\b", free, text)
+    return text

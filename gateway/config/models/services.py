@@ -58,7 +58,7 @@ class Witness(Model):
     url: HttpsUrl
     """Its address."""
     key: FilePath
-    """Its verifier key."""
+    """File with its verifier key, the first line of `gateway witness serve`."""
 
 
 class Timestamping(Model):

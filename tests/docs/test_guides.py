@@ -1,0 +1,27 @@
+"""Guides are run as README is: their shell blocks, on the plant of README's first steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.shell_blocks import run_blocks, shell_blocks
+from tests.docs.test_readme import README
+from tests.paths import ROOT
+
+GUIDES = ROOT / "docs" / "guides"
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(150)
+def test_the_witness_guide_runs_as_it_stands(tmp_path: Path) -> None:
+    done = run_blocks([*shell_blocks(README)[:3], *shell_blocks(GUIDES / "witness.md")], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 of 1 witnesses" in done.stdout
+    assert ", 1 witness" in done.stdout.splitlines()[-1]
+
+
+def test_every_guide_is_named_in_readme() -> None:
+    readme = README.read_text()
+    assert [page.name for page in sorted(GUIDES.glob("*.md")) if f"docs/guides/{page.name}" not in readme] == []
