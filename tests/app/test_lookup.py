@@ -82,7 +82,7 @@ def ledger(tmp_path):
     made.close()
 
 
-def test_pf_04_the_newest_time_is_found_in_the_newest_chunk(ledger):
+def test_the_newest_time_is_found_in_the_newest_chunk(ledger):
     """40,000 readings in ten runs: one run is read, not the history."""
     ledger.commit([("A/a", n, True) for n in range(40_000)])
     ledger.follower.follow(ledger.tree.size)

@@ -11,7 +11,8 @@ from gateway.domain.batch_event import NodeUse
 from gateway.errors import LedgerDoubt, Refused
 from gateway.ledger.records import Audit, Batch, ObjectRef
 from tests.fakes.virtual_loop import S, run_virtually
-from tests.pipeline.plant_life import NODES, Life, Plant, check_laws, epoch
+from tests.pipeline.plant_laws import check_laws
+from tests.pipeline.plant_life import NODES, Life, Plant, epoch
 from tests.pipeline.test_judge_stories import _iso as iso
 
 F1 = (NodeUse(node="FRZ-1"),)
@@ -21,7 +22,7 @@ def batches(plant: Plant) -> list[Batch]:
     return [one for one in check_laws(plant) if isinstance(one, Batch)]
 
 
-def test_ba_09_the_same_key_and_content_is_answered_alike_also_after_a_restart():
+def test_the_same_key_and_content_is_answered_alike_also_after_a_restart():
     plant = Plant()
 
     async def tell() -> list:
@@ -38,7 +39,7 @@ def test_ba_09_the_same_key_and_content_is_answered_alike_also_after_a_restart()
 
 
 @pytest.mark.parametrize("frames", range(4))
-def test_ba_09_an_event_that_was_not_answered_is_told_again_and_recorded_once(frames):
+def test_an_event_that_was_not_answered_is_told_again_and_recorded_once(frames):
     plant = Plant()
 
     async def tell(cut: int | None) -> None:
@@ -57,7 +58,7 @@ def test_ba_09_an_event_that_was_not_answered_is_told_again_and_recorded_once(fr
     assert [one.effect for one in batches(plant)] == ["applied"]
 
 
-def test_ba_09_two_at_once_with_one_key_are_one_event():
+def test_two_at_once_with_one_key_are_one_event():
     plant = Plant()
 
     async def tell() -> list:
@@ -84,7 +85,7 @@ MOBILE = msgspec.structs.replace(NODES["FRZ-2"], id="MOB-1", mobile=True, room=N
         ("BAT-007", {"act": "start", "key": "k2", "nodes": (NodeUse(node="MOB-1"),)}),
     ],
 )
-def test_ba_09_what_nobody_can_place_is_refused_and_changes_nothing(code, told):
+def test_what_nobody_can_place_is_refused_and_changes_nothing(code, told):
     running = epoch(1)
     nodes = {**NODES, "MOB-1": MOBILE}
     plant = Plant(msgspec.structs.replace(running, plan=msgspec.structs.replace(running.plan, nodes=nodes)))

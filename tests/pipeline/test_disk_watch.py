@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 from gateway.ledger.records import Gateway, Reading
 from gateway.pipeline.disk_watch import DiskWatch
 from tests.fakes.virtual_loop import S, run_virtually
-from tests.pipeline.plant_life import Life, Plant, check_laws, epoch, signal
+from tests.pipeline.plant_laws import check_laws
+from tests.pipeline.plant_life import Life, Plant, epoch, signal
 
 ONE = [signal("FRZ-1/temp", "FRZ-1")]
 

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from gateway.domain.limits import Levels
 from gateway.ledger.records import Config
 from tests.fakes.virtual_loop import S, run_virtually
-from tests.pipeline.plant_life import Life, Plant, check_laws, deviations, epoch, excursions, fresh_fold, rule, signal
+from tests.pipeline.plant_laws import check_laws, deviations, excursions
+from tests.pipeline.plant_life import Life, Plant, epoch, fresh_fold, rule, signal
 from tests.pipeline.test_judge_stories import hold, of, rest
 
 ONE = [signal("FRZ-1/temp", "FRZ-1")]

@@ -27,7 +27,7 @@ def test_a_large_commit_is_folded_in_slices():
                 await asyncio.sleep(0)
             return turns
 
-    assert run_virtually(story()) >= 5_000 / 250
+    assert run_virtually(story()) >= 5_000 / 250 - 1, "the first slice may be taken before we look"
 
 
 def test_a_fault_of_ours_in_one_record_folds_nothing_twice():

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.ports import Fact
 from tests.fakes.virtual_loop import S, run_virtually
-from tests.pipeline.plant_life import Life, Plant, check_laws, epoch, excursions, fresh_fold, rule
+from tests.pipeline.plant_laws import check_laws, excursions
+from tests.pipeline.plant_life import Life, Plant, epoch, fresh_fold, rule
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

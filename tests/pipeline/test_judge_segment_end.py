@@ -7,7 +7,8 @@ import asyncio
 from gateway.ledger.records import Deviation, Excursion, Gateway
 from gateway.ledger.segment import SEGMENT_ENTRIES
 from tests.fakes.virtual_loop import run_virtually
-from tests.pipeline.plant_life import Life, Plant, check_laws, deviations, excursions
+from tests.pipeline.plant_laws import check_laws, deviations, excursions
+from tests.pipeline.plant_life import Life, Plant
 
 
 async def _until_cut(plant: Plant) -> None:

@@ -75,7 +75,7 @@ def test_di_05_a_full_disk_is_told_and_the_head_is_published_when_there_is_space
     assert all(one["remedy"] for one in logs)
 
 
-def test_ar_05_a_publisher_that_is_woken_and_told_to_end_at_once_ends():
+def test_a_publisher_that_is_woken_and_told_to_end_at_once_ends():
     publisher = Publisher(Head(), Shelf())
 
     async def story() -> None:

@@ -39,7 +39,7 @@ class Script:
         )
 
 
-def test_ar_06_pauses_double_up_to_thirty_seconds():
+def test_pauses_double_up_to_thirty_seconds():
     script = Script(*[(0.0, ZeroDivisionError())] * 7, (0.0, None))
     with capture_logs() as logs:
         run_virtually(script.supervised())
@@ -49,7 +49,7 @@ def test_ar_06_pauses_double_up_to_thirty_seconds():
     assert [one["attempt"] for one in logs] == list(range(1, 8))
 
 
-def test_ar_06_a_task_that_ran_well_for_a_minute_starts_again_soon():
+def test_a_task_that_ran_well_for_a_minute_starts_again_soon():
     script = Script(*[(0.0, ZeroDivisionError())] * 4, (HEALTHY_S + 1, KeyError("x")), (0.0, None))
     with capture_logs():
         run_virtually(script.supervised())
@@ -63,7 +63,7 @@ def test_rule_10_doubt_of_the_ledger_passes_through():
     assert script.restarts == []
 
 
-def test_in_08_a_refused_source_ends_alone_and_says_why():
+def test_a_refused_source_ends_alone_and_says_why():
     script = Script((0.0, SourceRefused("certificate is not trusted", remedy="gateway opcua trust")))
     with capture_logs() as logs:
         run_virtually(script.supervised())
@@ -72,7 +72,7 @@ def test_in_08_a_refused_source_ends_alone_and_says_why():
     assert logs[0]["remedy"] == "gateway opcua trust"
 
 
-def test_ar_06_a_cancelled_task_is_not_started_again():
+def test_a_cancelled_task_is_not_started_again():
     script = Script((100.0, None))
 
     async def story() -> None:
