@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from typing import TYPE_CHECKING
 
 from gateway.adapters.entropy import os_entropy
 from gateway.adapters.segment_store.store import SegmentStore
@@ -21,6 +22,7 @@ from gateway.app.setup import clock_limits, is_set_up, open_store, seal_key
 from gateway.app.sinks import modes, open_projectors, open_qms_sinks
 from gateway.app.site import Site
 from gateway.app.sources import early_commits, make_sources
+from gateway.app.timestamps import StampFolder, open_stamping, tell_stamping
 from gateway.app.witnesses import Outside, open_outside, tell_health
 from gateway.app.zone import PlantZone
 from gateway.config.load import understand
@@ -50,6 +52,9 @@ from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.standing import Standing
 from gateway.ports import Sealer, Source, StoreHead, SystemClock
 
+if TYPE_CHECKING:
+    from gateway.pipeline.stamping import Stamping
+
 MS_NS = 1_000_000
 
 Carried = Callable[[], tuple[Record, Sequence[bytes]]]
@@ -65,6 +70,7 @@ class Parts:
     stamp: Stamper
     committer: Committer
     outside: Outside
+    stamping: Stamping | None
     indexing: Indexing
     judge: Judge
     outbox: Outbox
@@ -89,17 +95,16 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     if not is_set_up(site):
         raise ConfigurationRefused(f"no ledger in {site.ledger}", remedy="once for a box: gateway setup")
     clock, sealer = OsClock(), seal_key(site)
-    store = open_store(site, sealer)
+    store, build, origin = open_store(site, sealer), this_build(), site.settings.ledger.origin
     head = await asyncio.get_running_loop().run_in_executor(None, store.open)
     stack.callback(store.close)
     standing = _standing(site, store, head)
-    build, origin = this_build(), site.settings.ledger.origin
     stamp = Stamper(clock, dev=site.development, run=standing.run + 1, clock_number=standing.clock)
     clocks = ClockRecorder(clock, stamp, PlantZone(site.plan.zone), clock_limits(site))
     committer = _committer(site, store, head, sealer, clock, lambda: carry(standing, stamp, site.plan.gateway))
     outside = await open_outside(site, store, head, committer, stamp, sealer.key, stack)
     crashed = head.unclean or not standing.stopped
-    opening = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed))
+    opening = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed), head.halted)
     configured, side_objects = effective(site.plan, site.files, stamp, standing)
     for offset, record in enumerate([*opening, *configured]):
         standing.apply(committer.index_of(offset), record)
@@ -107,11 +112,11 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site), batches=book)
     _know_repeats(site, standing, intake)
     indexing = Indexing(site.state / "index.db", origin, store, committer)
+    stamping = await open_stamping(site, store, committer, indexing, outside, stamp, stack)
     judge = _judge(site, committer, stamp, store, head, indexing, book)
     bundles = _bundles(build, outside.policy, store, indexing)
     maker = _maker(_maker_settings(site, sealer.key, build.version), site, judge, store, indexing, bundles)
     outbox = Outbox(site.plan.gateway, await open_qms_sinks(site, clock, stack), maker, committer, stamp, clock)
-    lookup = LedgerLookup(lambda: indexing.query, store)
     return Parts(
         version=build.version,
         clock=clock,
@@ -119,6 +124,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         stamp=stamp,
         committer=committer,
         outside=outside,
+        stamping=stamping,
         indexing=indexing,
         judge=judge,
         outbox=outbox,
@@ -126,7 +132,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         clock_watch=ClockWatch(clock, stamp, clocks, committer),
         disk_watch=DiskWatch(committer.figures, committer, stamp, site.plan.gateway),
         sources=make_sources(site, clock, "gateway_crashed" if crashed else "gateway_stopped"),
-        projectors=await open_projectors(site, clock, committer, lookup, stack),
+        projectors=await open_projectors(site, clock, committer, LedgerLookup(lambda: indexing.query, store), stack),
         desks=make_desks(
             site,
             build.version,
@@ -141,7 +147,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
             maker,
             outside.covering,
         ),
-        health=_health(site, committer, intake, clocks, stamp, build.version, outside),
+        health=_health(site, committer, intake, clocks, stamp, build.version, outside, stamping),
         opening=([*opening, *configured], side_objects),
     )
 
@@ -170,16 +176,20 @@ def _health(
     stamp: Stamper,
     version: str,
     outside: Outside,
+    stamping: Stamping | None,
 ) -> Health:
     health = Health(site.plan, committer, intake, clocks, stamp, stamp.clock, version)
     tell_health(health, outside, stamp.clock, lambda: committer.size)
+    if stamping is not None:
+        tell_stamping(health, stamping, lambda: committer.size, alone=outside.witnessing is None)
     return health
 
 
 def _bundles(build: Build, policy: Policy, store: SegmentStore, indexing: Indexing) -> BundleBuilder:
     """Return the builder of bundles, which name the keys and witnesses of our own policy."""
     facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
-    return BundleBuilder(store, lambda: IndexFinder(indexing.query), policy, facts, verifier())
+    stamps = StampFolder(store, indexing)
+    return BundleBuilder(store, lambda: IndexFinder(indexing.query), policy, facts, verifier(), stamps)
 
 
 def verifier() -> bytes:

@@ -119,6 +119,7 @@ class Life:
             ("outbox", parts.outbox.run),
             ("clock", parts.clock_watch.run),
             *parts.outside.tasks(parts.committer),
+            *([("stamping", parts.stamping.run)] if parts.stamping is not None else []),
             ("disk", parts.disk_watch.run),
             *((f"projector {name}", projector.run) for name, projector in parts.projectors.items()),
             *self._listening.serve(),

@@ -36,6 +36,7 @@ from gateway.ledger.records import (
 )
 from gateway.ledger.verify import verify_bundle
 from gateway.ledger.witness import cosigners_of
+from gateway.pipeline.stamped_heads import BundleEnd, StampBook, end_bundle, span_of
 from gateway.ports import LedgerStore
 
 SECOND_NS = 1_000_000_000
@@ -88,7 +89,9 @@ class BundleBuilder:
         policy: Policy,
         build: Mapping[str, str],
         verifier: bytes,
+        stamps: StampBook | None = None,
     ) -> None:
+        self._stamps = stamps
         self._store = store
         self._finder = finder
         self._policy = policy
@@ -98,7 +101,8 @@ class BundleBuilder:
 
     def build(self, subject: BundleSubject, size: int, note: bytes, made_ns: int) -> bytes:
         """Return the zip of a bundle that ends at ``size``; raise `LedgerDoubt` if it does not verify."""
-        entries = self._gather(subject, size)
+        end = self._end(self._gather(subject, size), size, note)
+        entries, size, note = end.entries, end.size, end.note
         gaps = [index for index, entry in entries if _is_gap(entry)]
         request = BundleRequest(
             subject=Subject(kind=subject.kind, id=subject.id),
@@ -110,6 +114,9 @@ class BundleBuilder:
             intervals=list(subject.intervals),
             gaps=gaps,
             build=self._build,
+            token=end.token,
+            brackets=end.brackets,
+            authority=end.authority,
             extra={"verify.py": self._verifier},
         )
         members = build_bundle(request, self._store.nodes(size))
@@ -120,6 +127,16 @@ class BundleBuilder:
                 remedy="keep the ledger as it is and run gateway verify on it",
             )
         return pack(members)
+
+    def _end(self, entries: list[tuple[int, bytes]], size: int, note: bytes) -> BundleEnd:
+        """Return where the bundle ends, with the time stamps around its readings."""
+        span = None if self._stamps is None else span_of(entries)
+        if self._stamps is None or span is None:
+            return BundleEnd(entries=entries, size=size, note=note)
+        stamps = self._stamps.around(*span, size)
+        wanted = policy_for(note, self._policy)
+        lacking = any(policy_for(one.head.note, self._policy) != wanted for one in stamps if one.head.size > span[1])
+        return end_bundle(entries, size, note, stamps, only_note=lacking and wanted == self._policy)
 
     def _gather(self, subject: BundleSubject, size: int) -> list[tuple[int, bytes]]:
         finder = self._finder()

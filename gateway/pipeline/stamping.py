@@ -184,6 +184,8 @@ class Stamping:
                 self.standing.gen_ns = last.gen_ns
                 now = self._clock.now()
                 self._good_ns = now.monotonic_ns - max(0, now.wall_ns - last.gen_ns)
+        else:
+            self._wanted = self._settings.from_size  # the keys of a ledger that was never stamped
         if newest <= self.standing.anchored:
             return
         note = await self._in_thread(self._notes.note, newest)

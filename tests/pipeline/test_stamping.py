@@ -48,9 +48,9 @@ class Bench:
         self.journal = FakeJournal(**journal)
         self.task: asyncio.Task[None] | None = None
 
-    def start(self) -> Bench:
+    def start(self, from_size: int = 0) -> Bench:
         self.stamping = Stamping(
-            StampSettings(every_ns=EVERY_S * 10**9, gateway="gw-01", run=1, from_size=0),
+            StampSettings(every_ns=EVERY_S * 10**9, gateway="gw-01", run=1, from_size=from_size),
             Authority(self.made.ca.read_bytes()),
             self.stamper,
             self.notes,
@@ -169,6 +169,16 @@ async def test_ends_in_a_row_share_a_stamp(made):
         asked = len(bench.stamper.queries)
         await bench.time.run(60)
         assert len(bench.stamper.queries) == asked
+
+
+async def test_a_ledger_that_was_never_stamped_is_stamped_at_once(made):
+    bench = Bench(made)
+    bench.grow()
+    await bench.time.settle()
+    bench.start(from_size=1)
+    await bench.time.run(2)
+    assert [one.size for one in bench.anchors()] == [1]
+    await bench.kill()
 
 
 async def test_ordinary_batch_events_wait_for_the_cadence(made):

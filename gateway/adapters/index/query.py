@@ -159,6 +159,17 @@ class IndexQuery:
         query = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY idx LIMIT ?"  # noqa: S608  columns are ours
         return [FoundEvent(*row) for row in self._rows(query, (*values, limit), size)]
 
+    def stamped(self, size: int, first: int, last: int) -> list[tuple[int, int]]:
+        """Return (index, tree size) of the time stamps around the records ``first..last``, in order.
+
+        That is the newest one recorded below ``first``, those about more than ``first``, up to the oldest over more than ``last``.
+        """
+        known = "SELECT idx, size FROM anchor WHERE event = 'timestamped' AND idx < ?"
+        below = self._rows(f"{known} ORDER BY idx DESC LIMIT 1", (min(first, size),), size)
+        inside = self._rows(f"{known} AND size > ? AND size <= ? ORDER BY idx", (size, first, last), size)
+        over = self._rows(f"{known} AND size > ? ORDER BY idx LIMIT 1", (size, last), size)
+        return sorted({(row[0], row[1]) for row in (*below, *inside, *over)})
+
     def linked(self, what: str, key: str, size: int, *, after: int = -1, limit: int = ROWS_MAX) -> list[int]:
         """Return the indexes of all records (no readings) that name a batch, excursion, person …, in order."""
         query = "SELECT idx FROM link WHERE what = ? AND key = ? AND idx > ? AND idx < ? ORDER BY idx LIMIT ?"
