@@ -30,7 +30,12 @@ def check(config_dir: Path | None, *, offline: bool, deny_warnings: bool, as_jso
     folder = config_folder(config_dir)
     now = utc_of(OsClock().now().wall_ns)
     loaded = load(folder, profiles_folder(folder), today=now.date())
-    results = () if offline else asyncio.run(run_checks(machine_checks(loaded, folder, now)))
+    questions = [] if offline else machine_checks(loaded, folder, now)
+    if questions and loaded.settings is not None and loaded.settings.witnesses:
+        from gateway.adapters.witness.check import witness_checks
+
+        questions += witness_checks(loaded, folder)
+    results = asyncio.run(run_checks(questions))
     checked = report(loaded, results, deny_warnings=deny_warnings)
     if as_json:
         click.echo(to_json(checked).decode())
