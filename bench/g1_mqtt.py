@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FLOOR, AIM = 0.40, 0.80
 COMMIT_MS = 50
+LOAD_MAX = 0.75
+"""Share of its own full load at which a latency still says something: above it a queue only grows."""
 P99_FLOOR_MS, P99_AIM_MS = 100.0, 50.0
 
 
@@ -43,15 +45,17 @@ def run(folder: Path, machine: Machine, *, quick: bool, repeats: int) -> list[Ro
     ratio = [own / rate for own, rate in zip(measured, reference, strict=True)]
     note = f"{count:,} messages of {size} bytes, commit_ms {COMMIT_MS}, window 500, broker on the same cores"
     throughput = Row("G1", "MQTT QoS 1", "msg/s", measured, ratio, FLOOR, AIM, reference=reference, note=note)
-    paced = FLOOR * sorted(reference)[len(reference) // 2]
+    paced = min(FLOOR * sorted(reference)[len(reference) // 2], LOAD_MAX * sorted(measured)[len(measured) // 2])
     seconds = 1 if quick else 5
     p99 = [
         1e3 * quantile(latencies(folder / f"paced-{number}", paced, int(paced * seconds), COMMIT_MS), 0.99)
         for number in range(repeats)
     ]
-    note = f"publish to PUBACK at {paced:,.0f} msg/s, the floor's rate, for {seconds} s"
+    note = (
+        f"publish to PUBACK at {paced:,.0f} msg/s for {seconds} s: the floor's rate, {LOAD_MAX} of the flood's at most"
+    )
     latency = Row(
-        "G1", "p99 at the floor", "ms", p99, p99, P99_FLOOR_MS, P99_AIM_MS, "ms", more_is_better=False, note=note
+        "G1", "p99 at a steady rate", "ms", p99, p99, P99_FLOOR_MS, P99_AIM_MS, "ms", more_is_better=False, note=note
     )
     return [throughput, latency]
 

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import time
+from collections import defaultdict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEAD = struct.Struct("=qBI")
-FROM_BROKER, FROM_GATEWAY = 0, 1
+FROM_BROKER, FROM_GATEWAY, CONNECTED = 0, 1, 2
 PUBLISH, PUBACK = 3, 4
 
 
@@ -40,6 +41,7 @@ def relay(port: int, target: int, out: Path) -> None:
     try:
         while True:
             client, _ = listening.accept()
+            pieces.append((time.monotonic_ns(), CONNECTED, b""))
             with client, socket.create_connection(("127.0.0.1", target)) as broker:
                 _pump(client, broker, pieces)
     finally:
@@ -72,7 +74,9 @@ def read_packets(path: Path, way: int) -> Iterator[Packet]:
     while at < len(content):
         at_ns, found, size = HEAD.unpack_from(content, at)
         at += HEAD.size
-        if found == way:
+        if found == CONNECTED:
+            rest.clear()
+        elif found == way:
             rest += content[at : at + size]
             yield from _cut(rest, at_ns)
         at += size
@@ -99,8 +103,12 @@ def _cut(rest: bytearray, at_ns: int) -> Iterator[Packet]:
 
 
 def acknowledged(path: Path) -> list[tuple[int, int, bytes]]:
-    """Return (delivered ns, acknowledged ns, payload) of every QoS 1 message the gateway acknowledged, in that order."""
-    waiting: dict[int, tuple[int, bytes]] = {}
+    """Return (delivered ns, acknowledged ns, payload) of every QoS 1 message the gateway acknowledged, in that order.
+
+    Mosquitto 2.0.11 forgets Receive Maximum after the first PUBACK and then gives an id again that still waits for its
+    own: the oldest message of an id is the one that is acknowledged.
+    """
+    waiting: dict[int, deque[tuple[int, bytes]]] = defaultdict(deque)
     found: list[tuple[int, int, bytes]] = []
     delivered = [one for one in read_packets(path, FROM_BROKER) if one.kind == PUBLISH and one.flags & 0x06]
     answers = [one for one in read_packets(path, FROM_GATEWAY) if one.kind == PUBACK]
@@ -108,11 +116,11 @@ def acknowledged(path: Path) -> list[tuple[int, int, bytes]]:
         if packet.kind == PUBLISH:
             if packet.body[2:3] != b"$":  # the broker's own figures are no readings
                 mid, payload = _publish(packet.body)
-                waiting[mid] = packet.at_ns, payload
+                waiting[mid].append((packet.at_ns, payload))
         else:
             mid = int.from_bytes(packet.body[:2], "big")
-            if mid in waiting:
-                delivered_ns, payload = waiting.pop(mid)
+            if waiting[mid]:
+                delivered_ns, payload = waiting[mid].popleft()
                 found.append((delivered_ns, packet.at_ns, payload))
     return found
 
