@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from typing import Final
 
+import structlog
 from msgspec import Struct
 
 from gateway.errors import DiskFull, LedgerDoubt
@@ -30,6 +31,8 @@ RECENT_LEAVES: Final = 20_000
 """Leaves kept in memory for followers that keep up."""
 DISK_FULL_RETRY_S: Final = 0.5
 SEED_BYTES: Final = 32
+
+_log = structlog.get_logger(component="committer")
 
 
 class CommitSettings(Struct, frozen=True, kw_only=True):
@@ -204,7 +207,10 @@ class Committer:
         return await asyncio.get_running_loop().run_in_executor(None, self._read_piece, size, stop)
 
     async def run(self) -> None:
-        """Commit pools until `close` has drained them; end by raising the doubt that halted the ledger."""
+        """Commit pools until `close` has drained them; end by raising the doubt that halted the ledger.
+
+        A disk that is full is waited for, but not by a gateway that is to stop: then nothing of the pool was committed.
+        """
         while True:
             await self._next_pool()
             if self._doubt is not None:
@@ -213,7 +219,15 @@ class Committer:
                 if self._closing:
                     break
                 continue
-            await self._commit_one()
+            try:
+                await self._commit_one()
+            except DiskFull:
+                _log.error(
+                    "commit.abandoned",
+                    error="no space left while the gateway stopped: what waited is not recorded and was not acknowledged",
+                    remedy="make space and start the gateway; sources send again what was not acknowledged",
+                )
+                break
         async with self._advanced:
             self._advanced.notify_all()
 
@@ -258,6 +272,10 @@ class Committer:
         except LedgerDoubt as doubt:
             await self._halt(doubt, pool)
             raise
+        except DiskFull:
+            for settle in (*pool.settles, *self._pool.settles):
+                settle(Outcome.DISCARDED)
+            raise
         self._committing = None
         if self._doubt is not None:
             for settle in pool.settles:
@@ -281,6 +299,8 @@ class Committer:
                 await loop.run_in_executor(self._thread, self._store.commit, plan.frames, pool.side_objects)
             except DiskFull:
                 self.figures.disk_full = True
+                if self._closing:
+                    raise
                 await asyncio.sleep(DISK_FULL_RETRY_S)
             else:
                 self.figures.disk_full = False
