@@ -1,0 +1,202 @@
+"""The verify.html that lies in a batch's bundle: in a real browser from a file, the same lines as the other two verifiers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from gateway.ledger.policy import Policy, format_policy
+from tests.counterparts.chromium import Page, chromium
+from tests.ledger.mutants import Members, mutants
+from tests.ledger.test_bundle import BUNDLE, GOOD, OWN, both, make_bundle
+from tests.ledger.test_damage import POLICY
+from tests.paths import ROOT
+
+HTML = ROOT / "gateway/ledger/standalone/verify.html"
+GOLDEN = ROOT / "tests/vectors/v1"
+BATCH = 100
+JUDGE = """
+(async () => {
+  const bytes = (text) => unraw(atob(text));
+  const {base, policy, changes} = %s;
+  const said = [];
+  for (const change of changes) {
+    const members = new Map(Object.entries({...base, ...change}).filter(([, one]) => one !== null));
+    for (const [name, text] of members) members.set(name, bytes(text));
+    const verifier = await verifyMembers(members, policy && readPolicy(bytes(policy)));
+    said.push([verifier.result(), verifier.lines()]);
+  }
+  return said;
+})()
+"""
+
+
+@pytest.fixture
+async def page(tmp_path):
+    async with chromium(tmp_path) as page:
+        await page.open(HTML)
+        yield page
+
+
+async def in_browser(page: Page, base: Members, others: list[Members], policy: Policy | None) -> list[list]:
+    """What the page says of each: [result, lines]."""
+    given = {
+        "base": {name: text(content) for name, content in base.items()},
+        "policy": None if policy is None else text(format_policy(policy).encode()),
+        "changes": [
+            {name: text(other.get(name)) for name in base.keys() | other.keys() if other.get(name) != base.get(name)}
+            for other in others
+        ],
+    }
+    return await page.run(JUDGE % json.dumps(given))
+
+
+def text(content: bytes | None) -> str | None:
+    return None if content is None else base64.b64encode(content).decode()
+
+
+async def all_three_agree(page: Page, base: Members, count: int, seed: int, policy: Policy | None) -> set[str]:
+    """Compare every line on `count` mutants; return the classes of findings that came up."""
+    seen: set[str] = set()
+    made = list(mutants(base, count, seed))
+    for first in range(0, count, BATCH):
+        part = made[first : first + BATCH]
+        for number, (other, (result, lines)) in enumerate(
+            zip(part, await in_browser(page, base, part, policy), strict=True), start=first
+        ):
+            ours = both(other, policy)
+            assert (lines, result) == (ours.lines(), ours.result), f"mutant {number} of seed {seed}"
+            seen.update(finding.class_ for finding in ours.findings)
+    return seen
+
+
+SMALL = make_bundle(extra={})
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("policy", [None, POLICY])
+async def test_us_03_three_verifiers_say_the_same_of_a_good_bundle(page, policy):
+    assert await in_browser(page, BUNDLE, [BUNDLE], policy) == [["verified", [GOOD] if policy else [OWN, GOOD]]]
+
+
+@pytest.mark.integration
+async def test_us_01_three_verifiers_agree_on_100_mutants(page):
+    seen = await all_three_agree(page, SMALL, 100, 8, POLICY)
+    assert {"altered", "missing", "inserted", "reordered", "signature"} <= seen
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_us_01_three_verifiers_agree_on_1000_mutants(page):
+    seen = await all_three_agree(page, SMALL, 400, 2, POLICY)
+    seen |= await all_three_agree(page, SMALL, 300, 3, None)
+    seen |= await all_three_agree(page, golden(), 300, 4, None)
+    assert {"altered", "missing", "inserted", "reordered", "signature", "unwitnessed"} <= seen
+
+
+def golden() -> Members:
+    """The golden bundle: every kind of record, names, a side object, three kinds of signatures."""
+    with zipfile.ZipFile(GOLDEN / "bundle.zip") as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+@pytest.mark.integration
+async def test_us_03_double_click_choose_and_read(page, tmp_path):
+    await page.choose("#bundle", GOLDEN / "bundle.zip")
+    line = "VERIFIED  59 records, 1 head, 1 witness, batch B-GOLD-1"
+    assert await shown(page) == ("last verified", line)
+    assert await page.run("output.querySelector('li').textContent") == OWN
+    await page.choose("#policy", GOLDEN / "ledger/keys/policy")
+    assert await shown(page) == ("last verified", line)
+    assert await page.run("output.querySelectorAll('li').length") == 0
+    await page.choose("#policy", GOLDEN / "SHA256SUMS")
+    assert await shown(page) == ("last failed", "Not checked: SHA256SUMS: not a policy")
+    await page.choose("#bundle", tampered_zip(tmp_path))
+    await page.choose("#policy", GOLDEN / "ledger/keys/policy")
+    kind, said = await shown(page)
+    assert kind == "last failed"
+    assert said == "FAILED in readings.csv: differs from the records"
+    assert page.problems == []
+    assert page.requests == [HTML.as_uri()], "no network"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\5\6" + bytes(18), None])
+async def test_us_03_files_that_are_no_bundle(page, tmp_path, content):
+    path = tmp_path / "x.zip"
+    whole = (GOLDEN / "bundle.zip").read_bytes()
+    path.write_bytes(whole[:2000] + b"\xff" + whole[2001:] if content is None else content)
+    await page.choose("#bundle", path)
+    kind, said = await shown(page)
+    assert kind == "last failed"
+    assert said.startswith(("Not checked: ", "FAILED in manifest.json: cannot be read"))
+    assert page.problems == []
+
+
+async def shown(page: Page) -> tuple[str, str]:
+    """Class and text of the big line, once it is no longer at work."""
+    await page.run("""new Promise((done) => {
+        const look = () => { const one = document.querySelector('.last'); if (one && one.className.trim() !== 'last') done(); else setTimeout(look, 20); };
+        setTimeout(look, 100); })""")
+    return await page.run("document.querySelector('.last').className"), await page.run(
+        "document.querySelector('.last').textContent"
+    )
+
+
+def tampered_zip(folder: Path) -> Path:
+    members = golden()
+    members["readings.csv"] = members["readings.csv"].replace(b"37.0", b"36.0", 1)
+    with zipfile.ZipFile(folder / "tampered.zip", "w", zipfile.ZIP_STORED) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return folder / "tampered.zip"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("width", "dark"), [(360, False), (360, True), (1280, False)])
+async def test_us_03_the_page_fits_a_phone_and_both_schemes(page, width, dark):
+    await page.choose("#bundle", GOLDEN / "bundle.zip")
+    await shown(page)
+    assert (await page.look(width, 800, dark=dark)).startswith(b"\x89PNG")
+    assert await page.run("document.documentElement.scrollWidth <= innerWidth")
+    ink, paper = await page.run(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    assert (brightness(ink) > brightness(paper)) is dark
+    assert abs(brightness(ink) - brightness(paper)) > 150
+
+
+def brightness(colour: str) -> float:
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+
+def test_us_03_the_page_may_load_and_send_nothing():
+    page = HTML.read_text()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    allowed = {one.split()[0]: one.split()[1:] for one in policy[1].split("; ")}
+    assert allowed["default-src"] == allowed["base-uri"] == allowed["form-action"] == ["'none'"]
+    for tag, name in (("script", "script-src"), ("style", "style-src")):
+        body = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        assert body is not None
+        digest = base64.b64encode(hashlib.sha256(body[1].encode()).digest()).decode()
+        assert allowed[name] == [f"'sha256-{digest}'"], f"write sha256-{digest} into {name}"
+    assert "://" not in page
+    assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|eval|innerHTML)\b", page)
+
+
+@pytest.mark.integration
+async def test_us_01_hashes_and_signatures_in_the_page_are_those_of_others(page):
+    """SHA-2 against the standard library, lengths around the blocks; the curves are covered by the bundles above."""
+    for size in (0, 1, 55, 56, 63, 64, 111, 112, 119, 128, 1000):
+        content = bytes(i % 251 for i in range(size))
+        said = await page.run(
+            f"[hex(sha256(unraw(atob('{text(content)}')))), hex(sha512(unraw(atob('{text(content)}'))))]"
+        )
+        assert said == [hashlib.sha256(content).hexdigest(), hashlib.sha512(content).hexdigest()]
