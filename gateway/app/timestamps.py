@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.adapters.entropy import os_entropy
@@ -39,15 +40,16 @@ class StampFolder:
         self._indexing = indexing
 
     def around(self, first: int, last: int, size: int) -> Sequence[RecordedStamp]:
-        """Return the time stamps around some records, by size; one whose files are gone is left out: `verify` names it."""
+        """Return the time stamps around some records, by size.
+
+        One whose files are not as they were recorded is left out: a bundle can do without it, `gateway verify` names it.
+        """
         found: list[RecordedStamp] = []
-        for index, stamped in self._indexing.query.stamped(size, first, last):
-            note, token = self._store.frozen.note(stamped), self._store.frozen.token(stamped)
+        for index, _ in self._indexing.query.stamped(size, first, last):
             for _, salt, content in self._store.read(index, index + 1):
-                authority = self._authority(parse_record(content))
-                if note is not None and token is not None and authority is not None:
-                    head = StampedHead(size=stamped, note=note, token=token)
-                    found.append(RecordedStamp(index=index, entry=salt + content, head=head, authority=authority))
+                record = parse_record(content)
+                stamp = self._whole(index, salt + content, record) if isinstance(record, Anchor) else None
+                found += [] if stamp is None else [stamp]
         return found
 
     def newest(self, size: int) -> Sequence[Anchor]:
@@ -59,10 +61,19 @@ class StampFolder:
                     return [record]
         return []
 
-    def _authority(self, record: object) -> bytes | None:
-        facts = record.facts if isinstance(record, Anchor) and isinstance(record.facts, dict) else {}
+    def _whole(self, index: int, entry: bytes, anchor: Anchor) -> RecordedStamp | None:
+        """Return a stamp with its files, None where one is missing or another than the record names."""
+        facts = anchor.facts if isinstance(anchor.facts, dict) else {}
         digest = facts.get("authority_sha256")
-        return self._store.read_blob(digest) if isinstance(digest, str) else None
+        note, token = self._store.frozen.note(anchor.size), self._store.frozen.token(anchor.size)
+        authority = self._store.read_blob(digest) if isinstance(digest, str) else None
+        if note is None or token is None or authority is None:
+            return None
+        named = (anchor.note_sha256, anchor.token_sha256, digest)
+        if tuple(sha256(content).hexdigest() for content in (note, token, authority)) != named:
+            return None
+        head = StampedHead(size=anchor.size, note=note, token=token)
+        return RecordedStamp(index=index, entry=entry, head=head, authority=authority)
 
 
 async def open_stamping(
