@@ -28,7 +28,12 @@ class Story:
     @property
     def t1_ns(self) -> int | None:
         """End of the interval, None while it lasts."""
-        return self.newest.t1_ns if isinstance(self.newest.t1_ns, int) else None
+        return t1_of(self.newest)
+
+
+def t1_of(record: Excursion) -> int | None:
+    """Return the end that a record tells, None while it lasts."""
+    return record.t1_ns if isinstance(record.t1_ns, int) else None
 
 
 class ExcursionBook:

@@ -303,6 +303,7 @@ class Fold:
 
     def _excursion(self, index: int, record: Excursion) -> None:
         written = written_of(index, record)
+        ours = written is not None and written.key in self.appended
         if written is not None:
             self.evaluator.apply_written(written)
             self.appended.discard(written.key)
@@ -310,7 +311,7 @@ class Fold:
         if record.event in RAISING and (index + 1) % SEGMENT_ENTRIES == 0:
             self.cut_off.append(record)
         story = self.book.stories.get(record.excursion)
-        if story is not None:
+        if story is not None and not ours:  # what we decided ourselves is known since then, and more may be known by now
             self.deviations.apply_return(record.excursion, story.t1_ns)
 
     def _gateway(self, _index: int, record: Gateway) -> None:

@@ -20,7 +20,7 @@ from gateway.ledger.records import Config, Deviation, Excursion, Gateway, Record
 from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.batch_impact import touched, updates
 from gateway.pipeline.deviation_records import deviation_record
-from gateway.pipeline.excursion_book import RAISING
+from gateway.pipeline.excursion_book import RAISING, t1_of
 from gateway.pipeline.excursion_records import excursion_record
 from gateway.pipeline.fold import Fold
 from gateway.pipeline.late_jobs import LateJobs, Readings, settled_record
@@ -187,12 +187,11 @@ class Judge:
             records: list[Record] = [record]
             if event.event in RAISING:
                 records += self._raised(record, head["at_ns"])
-            elif event.event == "returned":
-                # as with `_keep`: the next decision must know it, long before the record comes back through the fold
-                self.fold.deviations.apply_return(record.excursion, event.t1_ns)
             elif event.event in {"crossing", "revised"}:
                 changed = self.fold.deviations.plan_changed(record.excursion, head["at_ns"])
                 records += [self._keep(revision) for revision in changed]
+            # as with `_keep`: the next decision must know it, long before the record comes back through the fold
+            self.fold.deviations.apply_return(record.excursion, t1_of(record))
             self._journal.append(records, urgent=True)
 
     def _raised(self, record: Excursion, now_ns: int) -> list[Deviation]:
