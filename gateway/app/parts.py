@@ -189,12 +189,14 @@ def _bundles(build: Build, policy: Policy, store: SegmentStore, indexing: Indexi
     """Return the builder of bundles, which name the keys and witnesses of our own policy."""
     facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
     stamps = StampFolder(store, indexing)
-    return BundleBuilder(store, lambda: IndexFinder(indexing.query), policy, facts, verifier(), stamps)
+    return BundleBuilder(
+        store, lambda: IndexFinder(indexing.query), policy, facts, verifier(), stamps, page=verifier("verify.html")
+    )
 
 
-def verifier() -> bytes:
-    """Return the stand-alone verifier that lies in every bundle."""
-    return package_files("gateway.ledger").joinpath("standalone", "verify.py").read_bytes()
+def verifier(name: str = "verify.py") -> bytes:
+    """Return a stand-alone verifier: ``verify.py`` lies in every bundle, ``verify.html`` in those of batches."""
+    return package_files("gateway.ledger").joinpath("standalone", name).read_bytes()
 
 
 def _standing(site: Site, store: SegmentStore, head: StoreHead) -> Standing:

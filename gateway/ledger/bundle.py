@@ -122,7 +122,7 @@ def build_bundle(request: BundleRequest, reader: NodeReader) -> dict[str, bytes]
         "keys/policy": format_policy(request.policy).encode(),
         "readings.csv": render_readings(disclosed),
         "batch.json": render_batch(request.subject.kind, request.subject.id, disclosed),
-        "README.txt": _readme(request.subject),
+        "README.txt": _readme(request.subject, page="verify.html" in request.extra),
         **request.extra,
         **_stamps(request, reader, checkpoint.size),
         **_samples(request, reader, checkpoint.size, checkpoint.root),
@@ -196,12 +196,17 @@ def _stamps(request: BundleRequest, reader: NodeReader, size: int) -> dict[str, 
     return members
 
 
-def _readme(subject: Subject) -> bytes:
+def _readme(subject: Subject, *, page: bool) -> bytes:
+    browser = (
+        "In a browser:   open verify.html and drop the zip on it        (no network, time stamps are not checked)\n"
+        if page
+        else ""
+    )
     return f"""Evidence of {subject.kind} {subject.id}
 
 Check it:       python3 verify.py                    (Python 3.8 or later, nothing to install, no network)
 With a policy:  python3 verify.py --witness-policy FILE   (keys you received by another way)
-For others:     python3 verify.py --extract DIR      (files for openssl and other tools)
+{browser}For others:     python3 verify.py --extract DIR      (files for openssl and other tools)
 
 The last line says VERIFIED, or FAILED and where. Without a policy from outside the keys in keys/ are believed:
 the bundle is then consistent with itself.

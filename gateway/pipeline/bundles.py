@@ -42,6 +42,8 @@ from gateway.ports import LedgerStore
 SECOND_NS = 1_000_000_000
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Members bear no time of ours: equal members give equal archives."""
+WITH_PAGE = frozenset({"batch", "range"})
+"""Kinds of bundles that hold `verify.html` too; those of events travel with every delivery and stay small."""
 
 
 class Finder(Protocol):
@@ -90,6 +92,7 @@ class BundleBuilder:
         build: Mapping[str, str],
         verifier: bytes,
         stamps: StampBook | None = None,
+        page: bytes = b"",
     ) -> None:
         self._stamps = stamps
         self._store = store
@@ -97,6 +100,7 @@ class BundleBuilder:
         self._policy = policy
         self._build = dict(build)
         self._verifier = verifier
+        self._page = page
         self._known_gaps: dict[int, tuple[bytes, Gap]] = {}
 
     def build(self, subject: BundleSubject, size: int, note: bytes, made_ns: int) -> bytes:
@@ -117,7 +121,7 @@ class BundleBuilder:
             token=end.token,
             brackets=end.brackets,
             authority=end.authority,
-            extra={"verify.py": self._verifier},
+            extra=self._verifiers(subject.kind),
         )
         members = build_bundle(request, self._store.nodes(size))
         result = verify_bundle(members)
@@ -127,6 +131,11 @@ class BundleBuilder:
                 remedy="keep the ledger as it is and run gateway verify on it",
             )
         return pack(members)
+
+    def _verifiers(self, kind: str) -> dict[str, bytes]:
+        """Return the stand-alone verifiers: verify.py always; the page only where its 15 kB do not double a small bundle."""
+        page = {"verify.html": self._page} if self._page and kind in WITH_PAGE else {}
+        return {"verify.py": self._verifier, **page}
 
     def _end(self, entries: list[tuple[int, bytes]], size: int, note: bytes) -> BundleEnd:
         """Return where the bundle ends, with the time stamps around its readings."""
