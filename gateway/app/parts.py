@@ -29,7 +29,7 @@ from gateway.config.load import understand
 from gateway.domain.batch import Rolls
 from gateway.domain.batch_plan import BatchSettings
 from gateway.domain.reading_view import ReadingView
-from gateway.errors import ConfigurationRefused
+from gateway.errors import ConfigurationRefused, Unavailable
 from gateway.ledger.note import VerifyKey
 from gateway.ledger.policy import Policy
 from gateway.ledger.records import Build, Reading, Record, parse_record
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from gateway.pipeline.stamping import Stamping
 
 MS_NS = 1_000_000
+INDEX_S = 1.0
+"""How long the judge waits for the index when late readings are due; then it looks again later."""
 
 Carried = Callable[[], tuple[Record, Sequence[bytes]]]
 
@@ -261,10 +263,15 @@ def _readings(indexing: Indexing, committer: Committer) -> Readings:
 
     async def readings(signal: str, from_ns: int, to_ns: int) -> list[ReadingView]:
         size = committer.size
-        await indexing.indexed(size)
-        rows = await asyncio.get_running_loop().run_in_executor(
-            None, indexing.query.readings, signal, from_ns, to_ns, size
-        )
+        try:
+            async with asyncio.timeout(INDEX_S):
+                await indexing.indexed(size)
+        except TimeoutError:
+            raise Unavailable("the index is behind", remedy="late readings are judged once it is level") from None
+        return await asyncio.get_running_loop().run_in_executor(None, read, signal, from_ns, to_ns, size)
+
+    def read(signal: str, from_ns: int, to_ns: int, size: int) -> list[ReadingView]:
+        rows = indexing.query.readings(signal, from_ns, to_ns, size)
         records = ((row.entry, parse_record(row.content)) for row in rows)
         return [view_of(index, record) for index, record in records if isinstance(record, Reading)]
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from gateway.domain import deviation as domain
 from gateway.domain.deviation_rules import BatchPresence, Surroundings
 from gateway.domain.excursion_event import ExcursionEvent
+from gateway.errors import Unavailable
 from gateway.ledger.records import Config, Deviation, Excursion, Gateway, Record
 from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.batch_impact import touched, updates
@@ -141,7 +142,10 @@ class Judge:
         self._late.gap_closed(self.fold.gaps_closed)
         self.fold.gaps_closed.clear()
         for signal in self._late.due(now.monotonic_ns):
-            events, through = await self._late.judge(signal)
+            try:
+                events, through = await self._late.judge(signal)
+            except Unavailable:  # the index is no record: timers and live readings do not wait for it
+                break
             self._write(events)
             self._journal.append([settled_record(signal, through, *self._who())], urgent=True)
         self._write(self.fold.evaluator.due(now.boot_ns, now.wall_ns))

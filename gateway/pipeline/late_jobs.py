@@ -7,6 +7,7 @@ that was cut short and no other.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -78,44 +79,52 @@ class LateJobs:
         return found
 
     async def judge(self, signal: str) -> tuple[tuple[ExcursionEvent, ...], int]:
-        """Return what the late readings of a signal change, and the index through which they are judged now."""
+        """Return what the late readings of a signal change, and the index through which they are judged now.
+
+        The work is done in threads: a month of readings is a long turn. Nothing is folded meanwhile, the judge waits.
+        Raises `Unavailable` where the index is behind: the job waits too, and nothing else for it.
+        """
         track = self._evaluator.track(signal)
         late = track.late
         assert late is not None, "a job needs late readings"
-        newest_ns = max(track.last.te_ns, late.last_ns) + 1
-        start, readings = await self._from_idle(track, late, newest_ns)
-        stories = [s for s in self._book.stories.values() if s.newest.signal == signal and _reaches(s, start.te_ns)]
-        events = reevaluate(track.watch, start, readings, [told_of(story.newest) for story in stories])
+        stories = [s for s in self._book.stories.values() if s.newest.signal == signal]
+        start, readings = await self._from_idle(track, late, stories)
+        told = [told_of(story.newest) for story in stories if _reaches(story, start.te_ns)]
+        loop = asyncio.get_running_loop()
+        events = await loop.run_in_executor(None, reevaluate, track.watch, start, readings, told)
         self._settling[signal] = late.last
         return events, late.last
 
     async def _from_idle(
-        self, track: SignalTrack, late: LateReadings, newest_ns: int
+        self, track: SignalTrack, late: LateReadings, stories: Sequence[Story]
     ) -> tuple[Instant, Sequence[ReadingView]]:
         """Find the last idle point before the first late reading: a value inside every band while nothing lasts."""
-        signal = track.watch.signal
-        readings: list[ReadingView] = []
+        newest_ns = max(track.last.te_ns, late.last_ns) + 1
+        loop = asyncio.get_running_loop()
+        readings: Sequence[ReadingView] = ()
         for stretch_ns in STRETCHES_NS:
-            from_ns = late.first_ns - stretch_ns
-            readings = sorted(await self._readings(signal, from_ns, newest_ns), key=lambda r: (r.te_ns, r.index))
-            earlier = [r for r in readings if r.te_ns < late.first_ns]
-            for reading in reversed(earlier):
-                if self._is_idle(track, reading):
-                    start = Instant(reading.index, reading.te_ns)
-                    return start, [r for r in readings if r.te_ns >= reading.te_ns]
+            readings = await self._readings(track.watch.signal, late.first_ns - stretch_ns, newest_ns)
+            found = await loop.run_in_executor(None, _idle_before, track, late.first_ns, readings, stories)
+            if found is not None:
+                return Instant(found.index, found.te_ns), [r for r in readings if r.te_ns >= found.te_ns]
         return Instant(late.first, late.first_ns - 1), [r for r in readings if r.te_ns >= late.first_ns]
 
-    def _is_idle(self, track: SignalTrack, reading: ReadingView) -> bool:
-        if reading.quality == "bad" or not is_number(reading.value):
+
+def _idle_before(
+    track: SignalTrack, before_ns: int, readings: Sequence[ReadingView], stories: Sequence[Story]
+) -> ReadingView | None:
+    earlier = sorted((r for r in readings if r.te_ns < before_ns), key=lambda r: (r.te_ns, r.index), reverse=True)
+    return next((reading for reading in earlier if _is_idle(track, reading, stories)), None)
+
+
+def _is_idle(track: SignalTrack, reading: ReadingView, stories: Sequence[Story]) -> bool:
+    if reading.quality == "bad" or not is_number(reading.value):
+        return False
+    arrival = Arrival(d=reading.te_ns, te_ns=reading.te_ns, value=reading.value, index=reading.index)
+    for check, _ in track.conditions():
+        if check.condition.evaluate == "each" and check.verdict(arrival) is not Verdict.BACK:
             return False
-        arrival = Arrival(d=reading.te_ns, te_ns=reading.te_ns, value=reading.value, index=reading.index)
-        for check, _ in track.conditions():
-            if check.condition.evaluate == "each" and check.verdict(arrival) is not Verdict.BACK:
-                return False
-        return not any(
-            story.raised.signal == track.watch.signal and _lasts_at(story, reading.te_ns)
-            for story in self._book.stories.values()
-        )
+    return not any(_lasts_at(story, reading.te_ns) for story in stories)
 
 
 def settled_record(signal: str, through: int, head: dict[str, Any], gateway: str, run: int, config: str) -> Gateway:

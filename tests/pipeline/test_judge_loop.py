@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.errors import Unavailable
 from gateway.ledger.records import Gateway, Reading
 from gateway.pipeline.supervisor import supervise
-from tests.fakes.virtual_loop import run_virtually
+from tests.fakes.virtual_loop import S, run_virtually
+from tests.pipeline.plant_laws import excursions
 from tests.pipeline.plant_life import Life, Plant, epoch, signal
 
 ONE = [signal("FRZ-1/temp", "FRZ-1")]
@@ -56,3 +58,33 @@ def test_a_fault_of_ours_in_one_record_folds_nothing_twice():
             return taken
 
     assert run_virtually(story()) == [1, 2, 3, 4, 5]
+
+
+def test_timers_do_not_wait_for_an_index_that_is_behind():
+    """Late readings are due while the index cannot answer: silence is told all the same, and they when it can."""
+    plant = Plant(epoch(1, signals=ONE))
+
+    async def story() -> list[str]:
+        async with Life(plant) as life:
+            behind, readings = True, life.judge._late._readings
+
+            async def asked(*given):
+                if behind:
+                    raise Unavailable("the index is behind")
+                return await readings(*given)
+
+            life.judge._late._readings = asked
+            for n in range(4):
+                await life.say("FRZ-1/temp", 5.0, te_ns=life.now_ns() + n * S)
+            for n in range(10):
+                await life.say("FRZ-1/temp", 9.0, te_ns=life.now_ns() - (200 - n * 10) * S, late=True)
+            await asyncio.sleep(400)
+            silent = [one.condition for one in excursions(plant.records())]
+            plant.medium.locked = True
+            behind = False
+            await asyncio.sleep(2)
+            return silent
+
+    assert run_virtually(story()) == ["FRZ-1/temp:no_data.alert", "FRZ-1/temp:no_data.action"]
+    late = [one for one in excursions(plant.records()) if one.event == "late"]
+    assert [one.condition for one in late] == ["FRZ-1/temp:high.action"]
