@@ -311,7 +311,8 @@ class Fold:
         if record.event in RAISING and (index + 1) % SEGMENT_ENTRIES == 0:
             self.cut_off.append(record)
         story = self.book.stories.get(record.excursion)
-        if story is not None and not ours:  # what we decided ourselves is known since then, and more may be known by now
+        # what we decided ourselves is known since then, and more may be known by now
+        if story is not None and not ours:
             self.deviations.apply_return(record.excursion, story.t1_ns)
 
     def _gateway(self, _index: int, record: Gateway) -> None:
