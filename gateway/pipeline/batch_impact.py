@@ -46,7 +46,7 @@ def _batches_of(fold: Fold, deviation: domain.Deviation) -> tuple[str, ...]:
     for part in deviation.parts:
         story = fold.book.stories.get(part.excursion.id)
         if story is not None:
-            present.update((m.batch, None) for m in fold.present(story.newest, story.t1_ns) if _seen(m, deviation))
+            present.update((m.batch, None) for m in fold.present(story.newest, part.t1_ns) if _seen(m, deviation))
     return (*(b for b in deviation.batches if b in present), *(b for b in present if b not in deviation.batches))
 
 

@@ -99,8 +99,8 @@ class JudgeBench:
         for _ in range(200):
             await asyncio.sleep(0)
 
-    async def read(self, value: float, *, at_s: int = 0) -> None:
-        """A reading of the room after ``at_s`` seconds."""
+    async def read(self, value: float, *, at_s: int = 0, facts: tuple[Fact, ...] = ()) -> None:
+        """A reading of the room after ``at_s`` seconds, with ``facts`` in the same parcel."""
         self.clock.advance(at_s * SECOND)
         now = self.clock.now()
         sample = Sample(
@@ -110,10 +110,14 @@ class JudgeBench:
             received_ns=now.wall_ns,
             boot_ns=now.boot_ns,
         )
-        await self._offer(samples=(sample,))
+        await self._offer(samples=(sample,), facts=facts)
 
     async def batch(self, act: str, batch: str, minute: int, *nodes: str, key: str = "") -> None:
         """The plant tells of a batch; ``minute`` is relative to now."""
+        await self._offer(facts=(self.fact(act, batch, minute, *nodes, key=key),))
+
+    def fact(self, act: str, batch: str, minute: int, *nodes: str, key: str = "") -> Fact:
+        """What a source makes of such a message."""
         told = {
             "adapter": "mes",
             "batch": batch,
@@ -123,7 +127,7 @@ class JudgeBench:
             "key": key or f"{batch}:{act}",
             "nodes": [{"node": node} for node in nodes],
         }
-        await self._offer(facts=(Fact(kind="batch", address="mes", content=b"{}", detail=told),))
+        return Fact(kind="batch", address="mes", content=b"{}", detail=told)
 
     async def _offer(self, **what: Any) -> None:
         self._position += 1

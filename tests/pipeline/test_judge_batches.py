@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.ledger.records import Deviation
+from gateway.ledger.records import Deviation, Excursion
 from tests.pipeline.judge_bench import JudgeBench
 
 
@@ -83,3 +83,22 @@ async def test_waiting_event_is_a_conflict_after_its_window():
         await bench.settle()
     assert bench.batches() == [("B-1", "end", "pending"), ("B-1", "end", "conflict")]
     assert bench.judge.fold.batches.batch("B-1").pending == []
+
+
+async def test_batch_that_starts_as_the_excursion_ends_was_not_there():
+    bench = JudgeBench()
+    async with bench.running():
+        await bench.read(9.0)
+        bench.clock.advance(1_000_000_000)
+        await bench.read(5.0, facts=(bench.fact("start", "B-1", 0, "BR-1"),))
+    assert [one.event for one in bench.found(Excursion)] == ["raised", "returned"]
+    assert [one[2] for one in bench.deviations()] == [[]]
+
+
+async def test_dr_1_batch_that_starts_as_the_excursion_ends_raises_nothing():
+    bench = JudgeBench(when="batch")
+    async with bench.running():
+        await bench.read(9.0)
+        bench.clock.advance(1_000_000_000)
+        await bench.read(5.0, facts=(bench.fact("start", "B-1", 0, "BR-1"),))
+    assert ([one.event for one in bench.found(Excursion)], bench.deviations()) == (["raised", "returned"], [])
