@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from random import Random
 
@@ -12,14 +12,15 @@ from gateway.ledger.merkle import hash_leaf
 from tests.ledger.damage import flip
 
 Members = dict[str, bytes]
+Way = Callable[[Members, Random], Members]
 
 
-def mutants(members: Members, count: int, seed: int) -> Iterator[Members]:
+def mutants(members: Members, count: int, seed: int, ways: Sequence[Way] = ()) -> Iterator[Members]:
     """`count` copies, each with one thing done to it; a third of them with `manifest.json` made to fit."""
     random = Random(seed)
-    ways = (_bit, _bit, _cut, _double, _byte, _lost, _added, _entry, _entry, _line)
+    chosen = ways or (_bit, *ANYWHERE, _lost, _added, _entry, _entry, _line)
     for number in range(count):
-        changed = ways[number % len(ways)](dict(members), random)
+        changed = chosen[number % len(chosen)](dict(members), random)
         yield listed(changed) if number % 3 == 0 else changed
 
 
@@ -115,3 +116,7 @@ def _entry(members: Members, random: Random) -> Members:
 
 def _bytes(one: Disclosed) -> bytes:
     return one.index.to_bytes(8, "big") + one.prefix + len(one.entry).to_bytes(2, "big") + one.entry
+
+
+ANYWHERE: tuple[Way, ...] = (_bit, _cut, _double, _byte)
+"""What can be done to the bytes of any member."""

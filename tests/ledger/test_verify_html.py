@@ -13,8 +13,9 @@ import pytest
 
 from gateway.ledger.policy import Policy, format_policy
 from tests.counterparts.chromium import Page, chromium
-from tests.ledger.mutants import Members, mutants
-from tests.ledger.test_bundle import BUNDLE, GOOD, OWN, both, make_bundle
+from tests.ledger.mutants import ANYWHERE, Members, listed, mutants
+from tests.ledger.test_bundle import BUNDLE, GOOD, OWN, both, make_bundle, standalone
+from tests.ledger.test_bundle_stamps import case, made  # noqa: F401  fixtures
 from tests.ledger.test_damage import POLICY
 from tests.paths import ROOT
 
@@ -64,9 +65,9 @@ def text(content: bytes | None) -> str | None:
 async def all_three_agree(page: Page, base: Members, count: int, seed: int, policy: Policy | None) -> set[str]:
     """Compare every line on `count` mutants; return the classes of findings that came up."""
     seen: set[str] = set()
-    made = list(mutants(base, count, seed))
+    damaged = list(mutants(base, count, seed))
     for first in range(0, count, BATCH):
-        part = made[first : first + BATCH]
+        part = damaged[first : first + BATCH]
         for number, (other, (result, lines)) in enumerate(
             zip(part, await in_browser(page, base, part, policy), strict=True), start=first
         ):
@@ -94,10 +95,31 @@ async def test_us_01_three_verifiers_agree_on_100_mutants(page):
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_us_01_three_verifiers_agree_on_1000_mutants(page):
-    seen = await all_three_agree(page, SMALL, 400, 2, POLICY)
-    seen |= await all_three_agree(page, SMALL, 300, 3, None)
-    seen |= await all_three_agree(page, golden(), 300, 4, None)
+    seen = await all_three_agree(page, SMALL, 500, 2, POLICY)
+    seen |= await all_three_agree(page, SMALL, 400, 3, None)
+    seen |= await all_three_agree(page, golden(), 100, 4, None)
     assert {"altered", "missing", "inserted", "reordered", "signature", "unwitnessed"} <= seen
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("policy", [None, POLICY])
+async def test_us_03_time_stamps_are_not_checked_there_but_frozen_notes_are(page, case, policy):  # noqa: F811  the fixture
+    """As verify.py says it where there is no openssl."""
+    frozen = {name: content for name, content in case.members.items() if name.startswith("brackets/")}
+    others = [case.members | one for one in mutants(frozen | {"manifest.json": b"{}"}, 60, 5, ways=ANYWHERE)]
+    others = [listed(one | {"manifest.json": case.members["manifest.json"]}) for one in others]
+    said = await in_browser(page, case.members, [case.members, *others], policy)
+    outside = None if policy is None else standalone.read_policy(format_policy(policy).encode())
+    for other, (_, lines) in zip([case.members, *others], said, strict=True):
+        theirs = standalone.Verifier(other, outside)
+        theirs.openssl = None
+        theirs.run()
+        assert lines == theirs.lines()
+    assert said[0][1][-2:] == ["note: time stamps not checked", "VERIFIED  22 records, 1 head, 1 witness, batch B-123"]
+    assert {lines[-1].partition(": ")[2] for _, lines in said} >= {
+        "is no sealed head of this log",
+        "proof does not hold",
+    }
 
 
 def golden() -> Members:
