@@ -1,7 +1,7 @@
 """Client: the gateway's own MQTT source and intake alone, with the ledger behind them or with nothing.
 
 As a process: `python -m bench.client CONFIG COUNT decode|ledger` prints `ready`, then the CLOCK_MONOTONIC ns at which the
-last of COUNT readings was settled. `decode` settles at the commit's own rhythm and keeps nothing; `ledger` puts the whole
+last of COUNT readings was settled, and the CPU seconds spent since `ready`. `decode` settles at the commit's own rhythm and keeps nothing; `ledger` puts the whole
 integrity layer behind the same client: encode, salt, hash, tree, seal, fdatasync.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from gateway.adapters.entropy import os_entropy
 from gateway.adapters.system_clock import OsClock
+from gateway.app.collector import calm
 from gateway.app.setup import open_store, seal_key
 from gateway.app.site import Site, open_site
 from gateway.app.sources import early_commits, make_sources
@@ -85,8 +86,8 @@ class NoLedger:
                 settle(Outcome.COMMITTED)
 
 
-async def read(site: Site, count: int, *, ledger: bool, stack: ExitStack) -> int:
-    """Read until ``count`` readings are settled; return when that was."""
+async def read(site: Site, count: int, *, ledger: bool, stack: ExitStack) -> tuple[int, float]:
+    """Read until ``count`` readings are settled; return when that was, and the CPU seconds it took."""
     clock, standing = OsClock(), Standing()
     stamp = Stamper(clock, dev=site.development, run=1, clock_number=1)
     interval_ns = site.settings.ledger.commit_ms * 1_000_000
@@ -111,19 +112,21 @@ async def read(site: Site, count: int, *, ledger: bool, stack: ExitStack) -> int
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(journal.run()), tasks.create_task(source.run(intake))]
         print("ready", flush=True)
+        began_s = time.process_time()
         while intake.figures.readings.total() < count or intake.unsettled:
             await asyncio.sleep(POLL_S)
-        ended_ns = time.monotonic_ns()
+        ended_ns, spent_s = time.monotonic_ns(), time.process_time() - began_s
         for task in running:
             task.cancel()
-    return ended_ns
+    return ended_ns, spent_s
 
 
 def main() -> None:
     config, count, mode = sys.argv[1:]
     with ExitStack() as stack:
         site = open_site(Path(config))
-        print(asyncio.run(read(site, int(count), ledger=mode == "ledger", stack=stack)), flush=True)
+        calm()
+        print(*asyncio.run(read(site, int(count), ledger=mode == "ledger", stack=stack)), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bench.goal import Row, quantile
 from bench.plant import (
     Load,
+    cpu_seconds,
     make_gateway,
     open_broker,
     seconds_until,
@@ -38,12 +39,15 @@ def run(folder: Path, machine: Machine, *, quick: bool, repeats: int) -> list[Ro
     size = single_load(load, count)
     measured: list[float] = []
     reference: list[float] = []
+    costs: list[float] = []
     for number in range(repeats):
-        rate, own = flood(folder / f"flood-{number}", load, count)
+        rate, own, cpu_us = flood(folder / f"flood-{number}", load, count)
         reference.append(rate)
         measured.append(own)
+        costs.append(cpu_us)
     ratio = [own / rate for own, rate in zip(measured, reference, strict=True)]
     note = f"{count:,} messages of {size} bytes, commit_ms {COMMIT_MS}, window 500, broker on the same cores"
+    note += f"; the gateway's CPU {min(costs):.0f} µs a message"
     throughput = Row("G1", "MQTT QoS 1", "msg/s", measured, ratio, FLOOR, AIM, reference=reference, note=note)
     paced = min(FLOOR * sorted(reference)[len(reference) // 2], LOAD_MAX * sorted(measured)[len(measured) // 2])
     seconds = 1 if quick else 5
@@ -60,20 +64,21 @@ def run(folder: Path, machine: Machine, *, quick: bool, repeats: int) -> list[Ro
     return [throughput, latency]
 
 
-def flood(folder: Path, load: Path, count: int) -> tuple[float, float]:
-    """Return (mosquitto_sub's, the gateway's) messages a second with the same load through the same broker."""
+def flood(folder: Path, load: Path, count: int) -> tuple[float, float, float]:
+    """Return (mosquitto_sub's, the gateway's) messages a second with the same load and broker, and our CPU µs a message."""
     folder.mkdir()
     with open_broker(folder) as broker:
         reference = count / subscriber_seconds(broker, load, count)
         gateway = make_gateway(folder, broker.port, commit_ms=COMMIT_MS)
         with gateway:
             gateway.wait_recording()
-            before = gateway.size()
+            before, spent_s = gateway.size(), cpu_seconds(gateway.pid)
             publisher = Load(broker.port, load)
             told = publisher.wait()
             own = count / seconds_until(gateway, before + count, told["began_ns"])
+            spent_s = cpu_seconds(gateway.pid) - spent_s
         witness(gateway, count)
-    return reference, own
+    return reference, own, spent_s / count * 1e6
 
 
 def latencies(folder: Path, rate: float, count: int, commit_ms: int) -> list[float]:

@@ -24,7 +24,7 @@ def run(folder: Path, machine: Machine, *, quick: bool, repeats: int) -> list[Ro
     del machine
     count = 2_000 if quick else 40_000
     single_load(folder / "load", count)
-    _, full = flood(folder / "full", folder / "load", count)
+    _, full, _ = flood(folder / "full", folder / "load", count)
     rate = full / 2
     seconds = 1 if quick else 5
     p50: list[float] = []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.counterparts import mqtt_load
@@ -17,7 +19,6 @@ from tests.counterparts.ports import LOOPBACK, accepts, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MACHINE = "press-1"
 TOPIC = f"machine/{MACHINE}/temperature"
@@ -149,6 +150,12 @@ def seconds_until(gateway: GatewayProcess, size: int, began_ns: int, seconds: fl
         assert time.monotonic() < end, f"{gateway.size()} of {size} entries within {seconds} s"
         time.sleep(POLL_S)
     return (time.monotonic_ns() - began_ns) / 1e9
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process so far: what a busy machine changes least."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def witness(gateway: GatewayProcess, readings: int) -> None:

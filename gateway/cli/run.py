@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from pathlib import Path
 
 import click
@@ -29,10 +28,8 @@ def run(config: Path | None, *, check_only: bool) -> None:
     if check_only:
         click.echo(f"understood: {len(site.plan.signals)} signals, configuration {site.plan.config}")
         return
+    from gateway.app.collector import calm
     from gateway.app.run import run_gateway
 
-    # What is loaded now stays; readings leave no cycles, so the collector need not look through everything so often.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    calm()
     asyncio.run(run_gateway(site, lambda line: click.echo(line, err=True)))
