@@ -16,6 +16,7 @@ from tests.paths import ROOT
 BLOCK = re.compile(r"^```sh run([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PORTS = ("1883", "4840", "8080", "8086", "9000", "9420", "9450")
 """Ports that pages show; each run takes free ones."""
+SECONDS_MAX = 200
 
 
 class ShellBlock(NamedTuple):
@@ -36,19 +37,23 @@ def run_blocks(blocks: Sequence[ShellBlock], folder: Path) -> subprocess.Complet
     home = folder / "home"
     home.mkdir()
     chosen = [block for block in blocks if all(map(shutil.which, block.programs))]
-    done = subprocess.run(
-        ["bash", "-c", _script(chosen, ports)],
-        cwd=_clone(folder / "clone", ports),
-        env={"PATH": os.environ["PATH"] + ":/usr/sbin", "HOME": str(home), "LANG": "C.UTF-8"},
-        check=False,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=200,
-    )
+    with (folder / "stdout").open("w+") as out, (folder / "stderr").open("w+") as err:
+        shell = subprocess.Popen(
+            ["bash", "-c", _script(chosen, ports)],
+            cwd=_clone(folder / "clone", ports),
+            env={"PATH": os.environ["PATH"] + ":/usr/sbin", "HOME": str(home), "LANG": "C.UTF-8"},
+            stdout=out,
+            stderr=err,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            code = shell.wait(SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            shell.terminate()  # its trap ends what it started
+            code = shell.wait(SECONDS_MAX)
     logs = "".join(f"\n{path}:\n{path.read_text()}" for path in sorted((home / "plant").glob("*.log")))
-    done.stderr += logs
-    return done
+    told, said = (folder / "stdout").read_text(), (folder / "stderr").read_text()
+    return subprocess.CompletedProcess(shell.args, code, told, said + logs)
 
 
 def _script(blocks: Sequence[ShellBlock], ports: dict[str, str]) -> str:
