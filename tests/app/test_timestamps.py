@@ -14,6 +14,7 @@ from gateway.adapters.segment_store import SegmentStore
 from gateway.adapters.segment_store.bracket import bracket_of_record
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.app.timestamps import StampFolder, stamp_figures, stamp_report
+from gateway.errors import LedgerDoubt
 from gateway.ledger.authority import Authority
 from gateway.ledger.records import Anchor, format_record
 from gateway.ledger.timestamp import make_request
@@ -147,3 +148,34 @@ def test_health_tells_the_stretch_that_is_not_anchored(alone):
     assert figures["timestamp_age_seconds"] == 1900
     assert ("ledger_anchored_entries" in figures) == alone
     assert figures["ledger_stamped_entries"] == 43
+
+
+def test_ac_03_a_start_refuses_a_ledger_that_is_not_the_one_that_was_stamped(case, tmp_path):
+    """The whole folder but cp/ of another day: what an authority has stamped cannot be taken back."""
+
+    def opened(layout):
+        return SegmentStore(layout, ORIGIN, StillClock(), check_place=lambda _: None, reserve_bytes=4096)
+
+    notes = {size: (case.notes[size], case.store.frozen.token(size)) for size in STAMPED}
+    for how, pools in (
+        ("rollback: ledger ends at 10", [range(1, 11)]),
+        ("fork: size 43", [range(1, 44), range(44, 50)]),
+    ):
+        folder = tmp_path / how[:4]
+        store = opened(folder)
+        tree = store.open().tree
+        for pool in pools:
+            frames = plan(tree, [reading(n) for n in pool])
+            store.commit(frames.frames)
+            tree = frames.head
+        for size, (note, token) in notes.items():
+            store.frozen.freeze(size, note)
+            store.frozen.save_token(size, token)
+        store.close()
+        with pytest.raises(LedgerDoubt, match=how) as refused:
+            opened(folder).open()
+        assert "time-stamped" in str(refused.value)
+    case.store.close()
+    again = opened(case.store.layout.root)
+    assert again.open().tree.size == 44
+    again.close()

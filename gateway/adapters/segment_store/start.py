@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from gateway.adapters.segment_store.disk import Disk, opened, sync_data
+from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.layout import Layout, SegmentName
 from gateway.adapters.segment_store.tiles import TileFolder
 from gateway.adapters.segment_store.unpacked import read_segment
@@ -150,24 +151,30 @@ class StartCheck:
                 )
 
     def _check_published(self, found: Found) -> None:
-        """Refuse a ledger smaller than its own published checkpoint, or of another root at that size."""
+        """Refuse a ledger smaller than what was published or time-stamped of it, or of another root at that size."""
+        frozen = FrozenFolder(self._disk, self._layout)
+        stamped = next((size for size in frozen.sizes() if frozen.token(size) is not None), 0)
+        if self._layout.checkpoint.is_file():
+            self._judge_head(found, self._layout.checkpoint.read_bytes(), "published", "checkpoint")
+        if stamped:
+            self._judge_head(found, frozen.note(stamped) or b"", "time-stamped", f"cp of size {stamped:,}")
+
+    def _judge_head(self, found: Found, note: bytes, how: str, name: str) -> None:
         try:
-            published = parse_checkpoint(parse_note(self._layout.checkpoint.read_bytes()).text)
-        except FileNotFoundError:
-            return
+            published = parse_checkpoint(parse_note(note).text)
         except EvidenceRefused as error:
-            raise LedgerDoubt(f"damaged: checkpoint: {error.text}", remedy=RESTORE) from error
+            raise LedgerDoubt(f"damaged: {name}: {error.text}", remedy=RESTORE) from error
         size = found.tree.size
         if published.size > size:
             raise LedgerDoubt(
-                f"rollback: ledger ends at {size:,}, {published.size:,} were published",
+                f"rollback: ledger ends at {size:,}, {published.size:,} were {how}",
                 remedy="bring the tail back from mirror or backup; if there is none, an approver starts a new log",
             )
         root = found.tree.root() if published.size == size else self._root_at(published.size)
         if published.root != root:
             here = root.hex()[:8] if root is not None else "none"
             raise LedgerDoubt(
-                f"fork: size {published.size:,} has root {here}, {published.root.hex()[:8]} was published",
+                f"fork: size {published.size:,} has root {here}, {published.root.hex()[:8]} was {how}",
                 remedy="bring the files back from mirror or backup; if there are none, an approver starts a new log",
             )
 
