@@ -22,6 +22,8 @@ from gateway.ports import StoreHead, SystemClock
 if TYPE_CHECKING:
     from gateway.pipeline.witnessing import Witnessing
 
+NO_WITNESS: Final = "no witness is configured: nobody outside can tell that this ledger only grew"
+"""A standing finding (`ledger.md` 4, policy)."""
 COVERING_S: Final = 6.0
 """How long an export waits for a quorum over its head; nothing else waits for witnesses."""
 _NS: Final = 1_000_000_000
@@ -127,9 +129,11 @@ def tell_health(health: Health, outside: Outside, clock: SystemClock, size: Call
     """Add to the health page and the metrics what is published, and what witnesses have seen of it."""
     publisher, witnessing = outside.publisher, outside.witnessing
     health.more.append(lambda: published_figures(publisher, asyncio.get_running_loop().time()))
-    if witnessing is not None:
-        health.sections["witnesses"] = lambda: witness_report(witnessing, size(), clock)
-        health.more.append(lambda: witness_figures(witnessing, clock))
+    if witnessing is None:
+        health.sections["witnesses"] = lambda: {"finding": NO_WITNESS}
+        return
+    health.sections["witnesses"] = lambda: witness_report(witnessing, size(), clock)
+    health.more.append(lambda: witness_figures(witnessing, clock))
 
 
 def published_figures(publisher: Publisher, now_s: float) -> Iterable[Figure]:

@@ -25,6 +25,7 @@ from gateway.ledger.records import Anchor, Gateway
 from gateway.ledger.verify import verify_bundle
 from gateway.ledger.witness import cosigners_of
 from tests.counterparts.gateway_process import NODE, GatewayProcess
+from tests.counterparts.http import ask
 from tests.counterparts.ports import free_port
 from tests.counterparts.witness import WitnessProcess
 from tests.fakes.running_clock import RunningClock
@@ -151,6 +152,12 @@ def test_published_checkpoints_anchors_and_bundles_carry_the_quorum(tmp_path):
         assert "3 witnesses, batch B-1" in said
         told = gateway.run("witness", "status", "--config", str(gateway.config)).splitlines()
         assert [line.split()[0] for line in told] == ["w0", "w1", "w2"]
+        bearer = {"authorization": f"Bearer {gateway.token.read_text().strip()}"}
+        health = json.loads(ask(f"http://127.0.0.1:{gateway.api}/api/v1/health", headers=bearer).body)["witnesses"]
+        assert (health["stale"], set(health["witnesses"])) == ("", {"w0", "w1", "w2"})
+        assert (
+            0 < health["anchored"] <= health["witnessed"] <= sorted(w["size"] for w in health["witnesses"].values())[1]
+        )
         gateway.stop()
         assert plant.cosigned() == 3, "the last head of a run has its cosignatures"
         assert "3 of 3 witnesses" in gateway.run("ledger", "status", "--config", str(gateway.config))

@@ -1,0 +1,84 @@
+"""Witnesses of the configuration: which key files are taken, and the policy file that follows from them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from gateway.adapters.segment_store import SegmentStore
+from gateway.app.witnesses import site_policy, write_policy_if_changed
+from gateway.config.models.services import Witness
+from gateway.errors import ConfigurationRefused
+from gateway.ledger.crypto import seal_key
+from gateway.ledger.note import format_vkey
+from gateway.ledger.policy import Policy, format_policy, parse_policy
+from tests.fakes.clock import StillClock
+from tests.fakes.log import ORIGIN, SEALER
+from tests.fakes.witness import FakeWitness
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = SegmentStore(tmp_path / "ledger", ORIGIN, StillClock(), check_place=lambda _: None, reserve_bytes=4096)
+    made.open()
+    yield made
+    made.close()
+
+
+def site(folder, *vkeys: str):
+    """A site with witnesses w0, w1, … whose key files hold these lines."""
+    for n, text in enumerate(vkeys):
+        (folder / f"w{n}.vkey").write_text(text)
+    blocks = {f"w{n}": Witness(url=f"https://w{n}.example", key=f"w{n}.vkey") for n in range(len(vkeys))}
+    return SimpleNamespace(settings=SimpleNamespace(witnesses=blocks), path=lambda written: folder / written)
+
+
+def test_the_policy_names_our_key_the_witnesses_and_their_majority(tmp_path, store):
+    vkeys = [format_vkey(FakeWitness(n).key) for n in range(3)]
+    policy = site_policy(site(tmp_path, *(f"{one}\n" for one in vkeys)), store, SEALER.key)
+    write_policy_if_changed(store, policy)
+    lines = store.layout.policy.read_text().splitlines()
+    assert lines == [
+        f"log {SEALER.vkey}",
+        *(f"witness w{n} {vkey} https://w{n}.example" for n, vkey in enumerate(vkeys)),
+        "group q 2 w0 w1 w2",
+        "quorum q",
+    ]
+
+
+def test_without_witnesses_the_file_stays_as_set_up_wrote_it(tmp_path, store):
+    store.save_policy(format_policy(Policy(logs=(SEALER.key,))))
+    before = store.layout.policy.stat().st_mtime_ns
+    write_policy_if_changed(store, site_policy(site(tmp_path), store, SEALER.key))
+    assert store.layout.policy.stat().st_mtime_ns == before
+
+
+def test_keys_known_before_stay_and_witnesses_that_left_are_gone(tmp_path, store):
+    elder = seal_key(ORIGIN, bytes(32))
+    old = site_policy(site(tmp_path, format_vkey(FakeWitness().key)), store, elder)
+    write_policy_if_changed(store, old)
+    write_policy_if_changed(store, site_policy(site(tmp_path), store, SEALER.key))
+    found = parse_policy(store.layout.policy.read_text())
+    assert (found.logs, found.witnesses, found.quorum) == ((elder, SEALER.key), (), "none")
+
+
+@pytest.mark.parametrize(
+    ("vkey", "says"),
+    [
+        (SEALER.vkey, r"^witnesses\.w0\.key is of type 01, not of a witness"),
+        ("", r"^witnesses\.w0\.key: key '' is not name\+id\+key"),
+        (format_vkey(FakeWitness().key).replace("witness.example/0", "other.example/0"), r"has id \w{8}, not"),
+    ],
+)
+def test_a_line_that_is_no_witness_s_key_stops_the_start(tmp_path, store, vkey, says):
+    with pytest.raises(ConfigurationRefused, match=says) as refused:
+        site_policy(site(tmp_path, vkey), store, SEALER.key)
+    assert refused.value.remedy
+
+
+def test_a_missing_key_file_stops_the_start(tmp_path, store):
+    subject = site(tmp_path, "x")
+    (tmp_path / "w0.vkey").unlink()
+    with pytest.raises(ConfigurationRefused, match=r"w0\.vkey cannot be read: No such file"):
+        site_policy(subject, store, SEALER.key)
