@@ -95,7 +95,7 @@ def render_batch(subject_kind: str, subject_id: str, entries: Sequence[Disclosed
 def _row(one: Disclosed) -> str:
     try:
         shown = _ROW.decode(one.record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvidenceRefused(f"record {one.index:,} is no reading: {error}") from error
     value = bytes(shown.value)
     cells = [

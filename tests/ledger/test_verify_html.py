@@ -101,6 +101,52 @@ async def test_us_01_three_verifiers_agree_on_1000_mutants(page):
     assert {"altered", "missing", "inserted", "reordered", "signature", "unwitnessed"} <= seen
 
 
+def edges() -> dict[str, Members]:
+    """Bundles whose JSON, policy or names are at the edge of what their formats allow."""
+    manifest, policy = SMALL["manifest.json"], SMALL["keys/policy"]
+    stamp, scope, count = b'"made_ns": 1', b'"client C7F2"', b'"count": 18'
+    texts = {
+        "no number": (stamp, b'"made_ns": NaN'),
+        "beyond a double": (stamp, b'"made_ns": 1e999'),
+        "5,000 digits": (stamp, b'"made_ns": ' + b"9" * 5000),
+        "a member of every object": (stamp, b'"__proto__": 1, "made_ns": 1'),
+        "half a pair": (scope, b'"\\ud800"'),
+        "half a pair in the id": (b'"B-123"', b'"\\ud800"'),
+        "a pair in the id": (b'"B-123"', b'"\\ud83d\\ude00"'),
+        "controls in the id": (b'"B-123"', b'"a\\u0001\\u007f\\u2028\\n"'),
+        "a control as it is": (scope, b'"a\tb"'),
+        "an unknown escape": (scope, b'"a\\xb"'),
+        "deep": (b'"intervals": []', b'"intervals": ' + b"[" * 500 + b"]" * 500),
+        "too deep": (b'"intervals": []', b'"intervals": ' + b"[" * 5000 + b"]" * 5000),
+        "a count with a point": (count, b'"count": 18.0'),
+        "a count of 25 digits": (count, b'"count": ' + b"9" * 25),
+        "a count told twice": (count, b'"count": 17, "count": 18'),
+        "less than nothing": (count, b'"count": -0'),
+        "a size over 63 bits": (b'"size": 46', b'"size": 9223372036854775808'),
+    }
+    cases = {name: SMALL | {"manifest.json": manifest.replace(*change, 1)} for name, change in texts.items()}
+    assert all(one["manifest.json"] != manifest for one in cases.values())
+    for number, mark in enumerate([b"\xef\xbb\xbf", b"\x0c", b"\xc2\xa0", b" \t\r\n"]):
+        cases[f"mark {number} before"] = SMALL | {"manifest.json": mark + manifest}
+    for number, blank in enumerate([b"\xc2\xa0", b"\x1f", b"\r", b"\xe2\x80\xa8", b"\x85"]):
+        cases[f"blank {number}"] = SMALL | {"keys/policy": policy.replace(b" ", blank)}
+        cases[f"blank {number} at the end"] = SMALL | {"keys/policy": policy.replace(b"\n", blank + b"\n")}
+    opening = b'{"name":"%s","salt":"00 01\\t02","text":"\\u00e4"}'
+    digest = hashlib.sha256(b"\x00\x01\x02" + "ä".encode()).hexdigest().encode()
+    cases["blanks in a salt"] = SMALL | {"names.jsonl": opening % digest}
+    cases["an empty line"] = SMALL | {"names.jsonl": opening % digest + b"\n\r\n"}
+    cases["order of names"] = SMALL | {chr(0xFFFF): b"a", chr(0x10000): b"b", "Z": b"", "a": b""}
+    return cases
+
+
+@pytest.mark.integration
+async def test_us_01_what_lies_at_the_edge_of_a_format_is_read_alike(page):
+    cases = edges()
+    said = await in_browser(page, SMALL, list(cases.values()), None)
+    for (name, members), (_, lines) in zip(cases.items(), said, strict=True):
+        assert lines == both(members).lines(), name
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("policy", [None, POLICY])
 async def test_us_03_time_stamps_are_not_checked_there_but_frozen_notes_are(page, case, policy):  # noqa: F811  the fixture

@@ -329,10 +329,21 @@ def read_checkpoint(text: bytes) -> Tuple[str, int, bytes]:
 
 
 def read_json(content: bytes) -> Any:
+    """Return what RFC 8259 allows: no NaN, no number beyond a double, no half of a surrogate pair."""
+    text = decode(content)
     try:
-        return json.loads(decode(content))
+        value = json.loads(text, parse_float=finite, parse_constant=finite)
+        if re.search(r"\\u[dD]", text):
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Broken from None
+    return value
+
+
+def finite(text: str) -> float:
+    if not abs(float(text)) < float("inf"):
+        raise Broken
+    return float(text)
 
 
 def typed(value: Any, kind: type) -> Any:
@@ -550,7 +561,7 @@ def cell(top: Any, member: str, kind: type, *, optional: bool = False) -> str:
 
 def csv_row(one: Entry) -> str:
     record = one.record()
-    top = json.loads(decode(record))
+    top = read_json(record)
     cells = [str(one.place), cell(top, "signal", str), cell(top, "n", int), cell(top, "source_ns", int, optional=True)]
     cells += [cell(top, "received_ns", int), value_text(record), cell(top, "quality", str)]
     cells += [" ".join(typed(top.get("reason", []), list)), cell(top, "status", int, optional=True)]
@@ -802,7 +813,7 @@ class Verifier:
     def check_made_again(self, manifest: Manifest, entries: List[Entry]) -> None:
         try:
             readings: Optional[bytes] = readings_csv(entries)
-        except (Broken, ValueError, KeyError, TypeError):
+        except (Broken, ValueError, KeyError, TypeError, RecursionError):
             readings = None
         for name, made in (("readings.csv", readings), ("batch.json", batch_json(manifest, entries))):
             if name in self.members and self.members[name] != made:

@@ -104,7 +104,8 @@ class BundleStamps:
         """Return the earliest cosignature of the checkpoint, ns since 1970."""
         if isinstance(read_head(self._members.get("checkpoint", b""), 0), Finding):
             return None
-        lines = {(one.name, one.key_id): one for one in parse_note(self._members["checkpoint"]).lines}
+        note = parse_note(self._members["checkpoint"])
+        lines = {(one.name, one.key_id): one for one in reversed(note.lines)}  # the first line of a key speaks for it
         seconds = [cosigned_second(key, lines[key.name, key.key_id]) for key in cosigners]
         return min(seconds) * _NS if seconds else None
 
@@ -131,7 +132,7 @@ def _anchors(entries: Sequence[Disclosed]) -> Iterable[tuple[str, int]]:
             continue
         try:
             record = parse_record(one.record)
-        except (EvidenceRefused, msgspec.DecodeError):
+        except (EvidenceRefused, msgspec.DecodeError, RecursionError):
             continue
         if isinstance(record, Anchor) and isinstance(record.token_sha256, str):
             yield record.token_sha256, one.index

@@ -42,7 +42,7 @@ def read_manifest(content: bytes) -> Manifest | None:
     try:
         document: Any = msgspec.json.decode(content)
         return _read(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, _Refused):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, _Refused):
         return None
 
 

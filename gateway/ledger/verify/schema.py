@@ -63,7 +63,7 @@ def read_records(facts: RecordFacts, first: int, entries: Sequence[bytes], file:
             continue
         try:
             reading = decode(record)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             loose = _note_strange(facts, index, record, file, error)
             if not isinstance(loose, Reading):
                 continue
@@ -87,7 +87,7 @@ def _read_other(facts: RecordFacts, index: int, record: bytes, file: str) -> Non
     try:
         kind = kind_of(record)
         decoder = _DECODERS[kind]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         _note(facts, texts.note(f"record {index:,} is no record of schema 1", first=index, last=index, file=file))
         return
     except KeyError:
@@ -95,7 +95,7 @@ def _read_other(facts: RecordFacts, index: int, record: bytes, file: str) -> Non
         return
     try:
         told = decoder.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         told = _note_strange(facts, index, record, file, error)
     if isinstance(told, Key | Anchor | Config) or (isinstance(told, Gateway) and told.event == "pruned"):
         # read once more as the plain kind: a strict class has no name that another process could find
@@ -108,7 +108,7 @@ def _note_strange(facts: RecordFacts, index: int, record: bytes, file: str, erro
     _note(facts, texts.note(f"record {index:,}: {error}", first=index, last=index, file=file))
     try:
         return msgspec.json.decode(record, type=KINDS[kind_of(record)])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

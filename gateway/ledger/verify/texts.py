@@ -33,7 +33,7 @@ def describe(record: bytes | None) -> str:
         return ""
     try:
         members = _DECODER.decode(record)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     ns = members.get("received_ns", members.get("at_ns"))
     name = members.get("signal", members.get("kind"))
