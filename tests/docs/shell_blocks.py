@@ -47,10 +47,12 @@ def run_blocks(blocks: Sequence[ShellBlock], folder: Path) -> subprocess.Complet
             stdin=subprocess.DEVNULL,
         )
         try:
-            code = shell.wait(SECONDS_MAX)
+            shell.wait(SECONDS_MAX)
         except subprocess.TimeoutExpired:
+            err.write(f"not at its end after {SECONDS_MAX} s\n")
+        finally:
             shell.terminate()  # its trap ends what it started
-            code = shell.wait(SECONDS_MAX)
+            code = shell.wait(10)
     logs = "".join(f"\n{path}:\n{path.read_text()}" for path in sorted((home / "plant").glob("*.log")))
     told, said = (folder / "stdout").read_text(), (folder / "stderr").read_text()
     return subprocess.CompletedProcess(shell.args, code, told, said + logs)
