@@ -227,6 +227,49 @@ def test_ac_03_an_old_disk_image_halts_before_anything_is_appended_and_calls_onc
 
 
 @pytest.mark.req("AC-03")
+def test_a_witness_that_saw_more_while_we_run_halts_recording_and_leaves_the_pages_up(plant):
+    gateway, witness = plant.gateway, plant.witnesses[0]
+    gateway.start()
+    until(lambda: plant.cosigned() == 1)
+    witness.kill()
+
+    class SawMore(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(409)
+            self.send_header("content-type", "text/x.tlog.size")
+            self.end_headers()
+            self.wfile.write(b"999999\n")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", witness.port), SawMore)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        until(lambda: ask(f"http://127.0.0.1:{gateway.port}/ready").status == 503, 30)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    reasons = json.loads(ask(f"http://127.0.0.1:{gateway.port}/ready").body)["reasons"]
+    assert [reason for reason in reasons if "witness w0 has seen 999,999" in reason], reasons
+    assert ask(f"http://127.0.0.1:{gateway.port}/live").status == 200
+    size = gateway.size()
+    said = gateway.run("batch", "start", "B-1", "--equipment", NODE, *gateway_account(gateway), code=1)
+    assert "witness w0 has seen 999,999" in said
+    assert gateway.size() == size
+    assert "witness w0 has seen 999,999" in json.loads((gateway.ledger / "HALTED").read_text())["cause"]
+    assert gateway.running
+    gateway.stop()
+
+
+def gateway_account(gateway: GatewayProcess) -> list[str]:
+    return ["--token-file", str(gateway.token), "--config", str(gateway.config)]
+
+
+@pytest.mark.req("AC-03")
 def test_a_clone_does_not_start_beside_the_one_that_went_on(plant, tmp_path):
     gateway = plant.gateway
     gateway.start()
