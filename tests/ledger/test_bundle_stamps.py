@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,16 +15,19 @@ import pytest
 from gateway.errors import EvidenceRefused
 from gateway.ledger.authority import Authority
 from gateway.ledger.bundle import BundleRequest, StampedHead, Subject, build_bundle
+from gateway.ledger.disclosed import Disclosed
 from gateway.ledger.policy import format_policy
 from gateway.ledger.proof import LeafReader, check_consistency
 from gateway.ledger.records import Anchor, format_record
 from gateway.ledger.timestamp import make_request
 from gateway.ledger.verify import verify_bundle
-from gateway.ledger.verify.bundle_stamps import parse_consistency
+from gateway.ledger.verify.bundle_stamps import BundleStamps, parse_consistency
+from gateway.ledger.verify.manifest import read_manifest
 from tests.counterparts import tsa
 from tests.ledger.logs import Log, genesis, reading
 from tests.ledger.test_bundle import OWN, SCRIPT, standalone
 from tests.ledger.test_damage import POLICY, cosigned, entries
+from tests.ledger.vector_files import WITNESS_KEY
 
 GOOD = "VERIFIED  22 records, 1 head, 1 witness, 4 time stamps, batch B-123"
 OWN_TSA = "note: the authority of time stamps is the bundle's own"
@@ -256,3 +260,38 @@ def test_growth_is_judged_as_our_own_check_does(case):
                 else:
                     assert theirs
     assert not standalone.growth_holds(5, 5, root(5), root(5), [])
+
+
+def test_ac_03_a_second_line_of_a_witness_moves_no_time(case):
+    """The first line of a key speaks for it, and only that one is checked: a made-up time behind it counts for nothing."""
+    note = case.members["checkpoint"]
+    line = next(line for line in note.split(b"\n") if b"witness" in line)
+    name, encoded = line.split(b" ")[1:]
+    forged = base64.b64decode(encoded)
+    forged = forged[:4] + (1).to_bytes(8, "big") + forged[12:]
+    changed = note + b"\xe2\x80\x94 " + name + b" " + base64.b64encode(forged) + b"\n"
+    result = verify_bundle({**case.members, "checkpoint": changed}, policy=POLICY)
+    assert result.bracket == (case.times[5], COSIGNED_NS)
+
+
+def test_a_bundle_without_readings_or_records_still_says_what_it_can(case):
+    manifest = read_manifest(case.members["manifest.json"])
+    stamps = BundleStamps(manifest, case.members, POLICY, case.authority)
+    stamps.check()
+    assert stamps.held == 4
+    assert stamps.bracket([], ()) is None
+    strange = b'{"v":1,"kind":"anchor",'
+    other_event = format_record(Anchor(at_ns=1, boot_ns=1, clock=1, event="cosigned", size=5, root="00", note="n"))
+    entries = [Disclosed(i, b"", bytes(16) + record) for i, record in ((7, strange), (8, other_event))]
+    assert stamps.bracket(entries, ()) == (None, case.times[16])
+    bare = {name: content for name, content in case.members.items() if name != "checkpoint"}
+    assert BundleStamps(manifest, bare, POLICY, None).bracket(entries, (WITNESS_KEY,)) is None
+
+
+def test_a_frozen_note_may_stand_without_a_time_stamp(case):
+    without = {name: content for name, content in case.members.items() if name != "brackets/16.tsr"}
+    assert both(listed(without), POLICY).counts.time_stamps == 3
+    only = {name: content for name, content in case.members.items() if name != "checkpoint.tsr"}
+    assert both(listed(only), POLICY).counts.time_stamps == 3
+    cut = {**without, "brackets/16.consistency": case.members["brackets/16.consistency"][:-1]}
+    assert both(listed(cut), POLICY).last_line == "FAILED in brackets/16.consistency: proof does not hold"

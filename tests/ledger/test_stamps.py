@@ -157,6 +157,13 @@ def test_ac_03_a_record_that_says_something_else_is_named(made, changes, line):
     assert stamped(made, **changes).verify().last_line == line
 
 
+def test_certificates_that_cannot_be_read_judge_nothing(made):
+    case = stamped(made, facts={"authority_sha256": sha256(b"nothing").hexdigest()})
+    case.files.blobs[sha256(b"nothing").hexdigest()] = b"nothing"
+    line = "FAILED at size 15: certificates of the time stamp's authority cannot be read"
+    assert case.verify().last_line == line
+
+
 def test_ac_03_an_authority_that_no_key_record_names_does_not_count(made):
     line = "FAILED at size 15: no key record names the time stamp's authority"
     assert stamped(made, key=False).verify().last_line == line

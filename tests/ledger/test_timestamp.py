@@ -211,6 +211,15 @@ def test_ac_03_no_flipped_bit_passes_that_openssl_refuses(rsa_case, chain_case):
         assert passed < 40
 
 
+def test_a_certificate_with_a_number_below_one_is_refused(rsa_case):
+    der = parse_answer(rsa_case.answer).certificates[0]
+    told = read_one(der, SEQUENCE).content
+    at = told.index(b"\x02\x01\x02\x02") + 5
+    wrong = der.replace(told[at : at + 4], bytes([told[at] | 0x80]) + told[at + 1 : at + 4], 1)
+    with pytest.raises(EvidenceRefused, match="serial number below 1"):
+        rsa_case.open(rsa_case.answer.replace(der, wrong))
+
+
 def test_a_file_without_a_root_is_no_authority(chain_case):
     with pytest.raises(EvidenceRefused, match="not a PEM file"):
         Authority(b"nothing")
