@@ -13,7 +13,7 @@ from gateway.app.health import Health
 from gateway.app.site import Site
 from gateway.errors import ConfigurationRefused, EvidenceRefused
 from gateway.ledger.note import COSIGNATURE, COSIGNATURE_ML_DSA_44, VerifyKey, parse_vkey
-from gateway.ledger.policy import Policy, Witness, format_policy, make_policy, parse_policy
+from gateway.ledger.policy import NONE, Policy, Witness, format_policy, make_policy, parse_policy
 from gateway.pipeline.committer import Committer
 from gateway.pipeline.publisher import Publisher
 from gateway.pipeline.stamp import Stamper
@@ -39,6 +39,15 @@ def site_policy(site: Site, store: SegmentStore, key: VerifyKey) -> Policy:
     witnesses = [
         Witness(name, _witness_key(site, name, block.key), block.url) for name, block in site.settings.witnesses.items()
     ]
+    seen: dict[VerifyKey, str] = {}
+    for one in witnesses:
+        if one.name == NONE or one.key in seen:
+            why = f"its key is that of {seen[one.key]}" if one.key in seen else f"{NONE} is no name"
+            raise ConfigurationRefused(
+                f"witnesses.{one.name}: {why}",
+                remedy="each witness has a name and a key of its own, or it counts twice",
+            )
+        seen[one.key] = one.name
     return make_policy(logs, known.publish, witnesses)
 
 

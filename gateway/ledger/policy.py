@@ -72,7 +72,9 @@ def make_policy(logs: Sequence[VerifyKey], publish: Sequence[VerifyKey], witness
         return Policy(tuple(logs), tuple(publish))
     if len(witnesses) == 1:
         return Policy(tuple(logs), tuple(publish), tuple(witnesses), (), witnesses[0].name)
-    majority = Group("q", len(witnesses) // 2 + 1, tuple(witness.name for witness in witnesses))
+    names = tuple(witness.name for witness in witnesses)
+    free = next(name for name in ("q" * count for count in range(1, len(names) + 2)) if name not in names)
+    majority = Group(free, len(witnesses) // 2 + 1, names)
     return Policy(tuple(logs), tuple(publish), tuple(witnesses), (majority,), majority.name)
 
 

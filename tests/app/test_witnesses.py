@@ -82,3 +82,22 @@ def test_a_missing_key_file_stops_the_start(tmp_path, store):
     (tmp_path / "w0.vkey").unlink()
     with pytest.raises(ConfigurationRefused, match=r"w0\.vkey cannot be read: No such file"):
         site_policy(subject, store, SEALER.key)
+
+
+def test_one_key_does_not_count_twice(tmp_path, store):
+    vkey = format_vkey(FakeWitness().key)
+    with pytest.raises(ConfigurationRefused, match=r"witnesses\.w1: its key is that of w0"):
+        site_policy(site(tmp_path, vkey, vkey), store, SEALER.key)
+    named = site(tmp_path, vkey)
+    named.settings.witnesses = {"none": named.settings.witnesses["w0"]}
+    with pytest.raises(ConfigurationRefused, match=r"witnesses\.none: none is no name"):
+        site_policy(named, store, SEALER.key)
+
+
+def test_a_witness_may_be_called_q(tmp_path, store):
+    vkeys = [format_vkey(FakeWitness(n).key) for n in range(2)]
+    named = site(tmp_path, *vkeys)
+    named.settings.witnesses = dict(zip(("q", "qq"), named.settings.witnesses.values(), strict=True))
+    policy = site_policy(named, store, SEALER.key)
+    assert parse_policy(format_policy(policy)) == policy
+    assert policy.quorum == "qqq"
