@@ -86,7 +86,14 @@ class Page:
 async def chromium(folder: Path) -> AsyncIterator[Page]:
     """Start Chromium with a fresh profile below `folder`, give one tab, and stop it."""
     profile = folder / "profile"
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    flags = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-dev-shm-usage",
+    ]
     process = await asyncio.create_subprocess_exec(
         need("chromium"), *flags, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank",
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
