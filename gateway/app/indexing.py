@@ -36,15 +36,17 @@ class Indexing:
             self._query = IndexQuery(self._path, self._layout)
         return self._query
 
-    async def open(self) -> None:
-        """Open the index, or begin it anew."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._follower.open, self._committer.size)
-        self._size = self._follower.next_index
-
     async def run(self) -> None:
-        """Follow until the journal ends."""
+        """Open the index, or begin it anew, and follow until the journal ends.
+
+        A disk that fails here ends this task, never recording: the supervisor starts it again.
+        """
         loop = asyncio.get_running_loop()
+        usable = await loop.run_in_executor(self._thread, self._follower.open, self._committer.size)
+        if not usable and self._query is not None:
+            self._query.close()
+            self._query = None
+        self._size = self._follower.next_index
         while True:
             await self._committer.grown(self._size)
             size = self._committer.size

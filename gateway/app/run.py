@@ -54,6 +54,8 @@ async def run_gateway(site: Site, tell: Callable[[str], None]) -> None:
                 await _stop_or_halt(stopping, parts)
                 systemd.notify("STOPPING=1")
                 await life.end("signal" if parts.committer.halted is None else "halted")
+        except* LedgerDoubt as doubts:  # in the first commit of a run: there is nothing yet to stay up for
+            raise doubts.exceptions[0] from None
         finally:
             listening.close()
         if parts.committer.halted is not None:
@@ -107,12 +109,11 @@ class Life:
     async def begin(self) -> None:
         """Open the run in the ledger, then judge, index, deliver, listen, and last of all read from sources."""
         parts = self._parts
-        self._commit = self._tasks.create_task(parts.committer.run(), name="committer")
+        self._commit = self._tasks.create_task(_quiet(parts.committer.run()), name="committer")
         records, side_objects = parts.opening
         index = parts.committer.append(records, side_objects=side_objects, urgent=True)
         await parts.committer.committed(index + len(records) - 1)
         await parts.outside.publisher.now()
-        await parts.indexing.open()
         for name, run in (
             ("indexing", parts.indexing.run),
             ("judge", parts.judge.run),
@@ -145,8 +146,7 @@ class Life:
             closing = stop(parts.clocks.record("stop"), parts.stamp, self._site.plan.gateway, cause)
             parts.committer.append(closing, urgent=True)
         await parts.committer.close()
-        with suppress(LedgerDoubt):
-            await self._commit
+        await self._commit
         if parts.committer.halted is None:
             await parts.outside.publisher.now()
             await parts.outside.settle()
