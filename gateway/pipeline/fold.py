@@ -5,8 +5,8 @@ Nothing is decided and nothing is written here: the same calls serve the start a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -193,8 +193,7 @@ class Fold:
         if self._states.get(view.signal) != state:
             self._states[view.signal] = state
             at = Instant(index, view.te_ns, view.monotonic_ns)
-            for signal in sorted(self._rules.state_signals.get(view.signal, ())):
-                self._rewatch(signal, at)
+            self._rewatch(sorted(self._rules.state_signals.get(view.signal, ())), at)
 
     def _gap(self, index: int, record: Gap) -> None:
         if record.cause == LINK_DOWN and record.event in {"opened", "closed"}:
@@ -282,18 +281,20 @@ class Fold:
         self._batches_ns = max(self._batches_ns, record.at_ns, judged.event.effective_ns)
         at = Instant(index, record.at_ns, record.boot_ns)
         places = {m.node for m in self.batches.batch(record.batch).memberships}
-        for signal in self.plan.signals.values():
-            if not places.isdisjoint(places_of(signal.node, self.plan.nodes)):
-                self._rewatch(signal.id, at)
+        signals = (self.plan.signals[one] for one in sorted(self._rules.phased) if one in self.plan.signals)
+        here = (one.id for one in signals if not places.isdisjoint(places_of(one.node, self.plan.nodes)))
+        self._rewatch(here, at)
 
-    def _rewatch(self, signal: str, at: Instant) -> None:
+    def _rewatch(self, signals: Iterable[str], at: Instant) -> None:
         """Put the rules of phases and states into force; phases as of the newest batch event, which may be told ahead."""
-        watch = self._rules.watch(signal, self._phase_at(max(at.te_ns, self._batches_ns)), self._states)
-        self.evaluator.apply_rules(watch, at, "phase_change")
+        phase = self._phase_at(max(at.te_ns, self._batches_ns))
+        for signal in signals:
+            self.evaluator.apply_rules(self._rules.watch(signal, phase, self._states), at, "phase_change")
 
     def _phase_at(self, at_ns: int) -> Any:
         """Return the function node → phase of the open batch there."""
 
+        @cache
         def phase(node: str) -> str | None:
             here = self.batches.batches_at(places_of(node, self.plan.nodes), at_ns, at_ns + 1)
             phases = {self.batches.batch(m.batch).phase_at(at_ns) for m in here} - {None}

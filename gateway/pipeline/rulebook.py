@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from gateway.domain.data_conditions import signal_conditions, source_conditions
 from gateway.domain.limits import Condition, LimitSet, Rule, rule_applies, rule_conditions
 from gateway.domain.plan import Plan
@@ -22,6 +24,7 @@ class Rulebook:
         self._by_signal: dict[str, list[tuple[Rule, tuple[Condition, ...]]]] = {}
         self._rules: dict[tuple[str, str], dict[str, tuple[LimitSet, Rule]]] = {}
         self.state_signals: dict[str, set[str]] = {}
+        self.phased: set[str] = set()
         for limit_set in limit_sets:
             for rule in limit_set.rules:
                 self._take(limit_set, rule)
@@ -50,12 +53,14 @@ class Rulebook:
     def watch(self, signal: str, phase: Phase, states: Mapping[str, str | None]) -> SignalWatch:
         """Return what to judge on one signal now."""
         plan = self.plan.signals[signal]
-        conditions: list[Condition] = []
+        chosen: dict[str, Condition] = {}
         for rule, made in self._by_signal.get(signal, ()):
             if rule_applies(rule, phase=phase(plan.node) if rule.phases else None, states=states):
-                conditions += made
-        conditions += signal_conditions(signal, expected_ns=plan.expected_ns, stale_ns=plan.stale_ns)
-        return SignalWatch(signal=signal, stale_ns=plan.stale_ns, conditions=tuple(conditions))
+                for condition in made:
+                    rival = chosen.get(condition.id)
+                    chosen[condition.id] = condition if rival is None else _strictest(rival, condition)
+        data = signal_conditions(signal, expected_ns=plan.expected_ns, stale_ns=plan.stale_ns)
+        return SignalWatch(signal=signal, stale_ns=plan.stale_ns, conditions=(*chosen.values(), *data))
 
     def _take(self, limit_set: LimitSet, rule: Rule) -> None:
         made: dict[str, list[Condition]] = {}
@@ -64,5 +69,23 @@ class Rulebook:
             made.setdefault(condition.signal, []).append(condition)
         for signal in rule.signals:
             self._by_signal.setdefault(signal, []).append((rule, tuple(made.get(signal, ()))))
+            if rule.phases:
+                self.phased.add(signal)
             for state in rule.when:
                 self.state_signals.setdefault(state, set()).add(signal)
+
+
+def _strictest(one: Condition, other: Condition) -> Condition:
+    """Return what judges where phase or state are unknown and two rules make one condition: a condition has one state.
+
+    The tighter limit with the shorter on-delay and the longer off-delay: no candidate would have spoken earlier.
+    """
+    first, second = one.limit, other.limit
+    assert first is not None, "a rule's condition has a limit"
+    assert second is not None, "a rule's condition has a limit"
+    tighter = other if (second < first if one.side == "high" else second > first) else one
+    return replace(
+        tighter,
+        on_delay_ns=min(one.on_delay_ns, other.on_delay_ns),
+        off_delay_ns=max(one.off_delay_ns, other.off_delay_ns),
+    )
