@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 from gateway.adapters.index.follower import IndexFollower
 from gateway.adapters.index.query import IndexQuery
@@ -28,13 +29,15 @@ class Indexing:
         self._advanced = asyncio.Condition()
         self._wanted = asyncio.Event()
         self._query: IndexQuery | None = None
+        self._opening = Lock()
 
     @property
     def query(self) -> IndexQuery:
         """A reading connection, opened when the index is there."""
-        if self._query is None:
-            self._query = IndexQuery(self._path, self._layout)
-        return self._query
+        with self._opening:  # events and bundles ask from several threads
+            if self._query is None:
+                self._query = IndexQuery(self._path, self._layout)
+            return self._query
 
     async def run(self) -> None:
         """Open the index, or begin it anew, and follow until the journal ends.
@@ -58,7 +61,8 @@ class Indexing:
                 self._advanced.notify_all()
             self._wanted.clear()
             try:
-                await asyncio.wait_for(self._wanted.wait(), TURN_S)
+                async with asyncio.timeout(TURN_S):
+                    await self._wanted.wait()
             except TimeoutError:
                 continue
 
