@@ -162,7 +162,7 @@ class Judge:
         The first time after a start only deviations that are open are compared: the others were told in an earlier life.
         """
         changed, self.fold.batches_changed = self.fold.batches_changed, set()
-        flying = {key[:2] for key in self.fold.appended} if changed else set()
+        flying: set[tuple[str, int]] = {key[:2] for key in self.fold.appended} if changed else set()
         for story in touched(self.fold, changed):
             if (story.raised.condition, story.raised.t0_ns) in flying:
                 self.fold.batches_changed |= changed  # its newest bounds come back with the next commit: compare then
