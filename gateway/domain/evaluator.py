@@ -105,9 +105,12 @@ class Evaluator:
         if track is not None:
             self._tell(adopt(track, record))
 
-    def forget(self) -> None:
-        """Judge nothing from here on until rules are put into force again."""
-        self._tracks.clear()
+    def forget(self, signal: str | None = None) -> None:
+        """Judge nothing, or nothing of one signal, from here on until rules are put into force again."""
+        if signal is None:
+            self._tracks.clear()
+        else:
+            self._tracks.pop(signal, None)
 
     def due(self, monotonic_ns: int, wall_ns: int) -> Events:
         """Return the events that silence has decided by now; each is proposed once until its record comes back.

@@ -262,6 +262,7 @@ class Fold:
             self.evaluator.apply_rules(watch, at)
         for signal in sorted(left):
             self.evaluator.apply_rules(SignalWatch(signal=signal, stale_ns=NEVER_NS, conditions=()), at)
+            self.evaluator.forget(signal)  # one that comes back begins anew: its silence meanwhile was nobody's
         if not self._judging:
             self._judging = True
             for story in self.book.stories.values():

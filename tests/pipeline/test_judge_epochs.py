@@ -132,3 +132,19 @@ def test_a_file_beside_the_ledger_is_read_from_there():
     seen.clear()
     fresh_fold(plant)
     assert seen == [{"config/a.yaml": b"small", "config/big.yaml": big}]
+
+
+def test_a_signal_that_comes_back_begins_anew():
+    """Silent from its first configuration on, taken away, brought back: two silences, not one told twice."""
+    plant = Plant(epoch(1, signals=TWO))
+
+    async def silent() -> None:
+        async with Life(plant) as life:
+            await hold(life, "FRZ-1/temp", 5.0, 60)
+
+    run_virtually(silent())
+    for number, signals in ((2, ONE), (3, TWO)):
+        plant.approve(epoch(number, signals=signals))
+        run_virtually(silent())
+    raised = of(check_laws(plant), "FRZ-2/temp:no_data.alert", "raised")
+    assert len({one.t0_ns for one in raised}) == len(raised) == 2
