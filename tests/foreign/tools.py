@@ -97,7 +97,7 @@ def _go_build(arguments: list[str], folder: Path, extra: dict[str, str]) -> subp
     places = {
         "GOPATH": str(CACHE / "go"),
         "GOCACHE": str(CACHE / "go-build"),
-        "GOFLAGS": "-mod=readonly -buildvcs=false",
+        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
     }
     off = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
     env = {**os.environ, **places, **off, **extra}
