@@ -9,12 +9,17 @@ from msgspec import UNSET
 
 from gateway.domain.decode import Decoded, Previous, companions_of, compile_decoder
 from gateway.domain.plan import SignalPlan
-from gateway.domain.sample import Provenance, Sample
+from gateway.domain.sample import Provenance, Quality, Sample
 from gateway.domain.source_clock import ClockClass, SourceClock
-from gateway.ledger.records import Reading, format_content, format_raw
+from gateway.ledger.records import Reading, format_raw
 from gateway.pipeline.standing import SignalStanding
 
 _NOT_LIVE = frozenset((Provenance.HISTORICAL, Provenance.RETAINED))
+
+# An enum's `.value` is a call; on the way of every reading a table is not.
+_WORDS = {quality: quality.value for quality in Quality}
+_PROVENANCES = {provenance: provenance.value for provenance in Provenance}
+_CLASSES: dict[ClockClass, Any] = {one: UNSET if one is ClockClass.TRUSTED else one.value for one in ClockClass}
 
 
 class Channel:
@@ -41,10 +46,13 @@ class Channel:
             self._previous = Previous(float(decoded.value), sample.source_ns, sample.received_ns)
         return decoded
 
-    def reading(self, sample: Sample, decoded: Decoded, moment: Mapping[str, Any], *, many: bool) -> Reading | None:
+    def reading(
+        self, sample: Sample, decoded: Decoded, moment: Mapping[str, Any], part: Any, payload: Any
+    ) -> Reading | None:
         """Return the reading of a judged sample, None where the declared reduction leaves it out.
 
-        ``many``: the message holds more than one sample, so each says its part. ``moment`` holds what all readings of a parcel share: clock, clock_state, incarnation, epoch, position.
+        ``part``: its place where the message holds more than one sample. ``payload``: the message itself, once. ``moment``
+        holds what all readings of a parcel share: clock, clock_state, incarnation, epoch, position, hash of the message.
         """
         if self.plan.record == "on_change":
             seen = (decoded.value, decoded.quality)
@@ -65,7 +73,6 @@ class Channel:
         flags = decoded.flags
         if judged.flags:
             flags = tuple(sorted({*flags, *judged.flags}))
-        payload = sample.payload
         return Reading(
             received_ns=sample.received_ns,
             boot_ns=sample.boot_ns,
@@ -73,18 +80,17 @@ class Channel:
             value=decoded.value,
             raw=UNSET if decoded.raw is None else format_raw(decoded.raw),
             status=UNSET if sample.status is None else sample.status,
-            quality=decoded.quality.value,
+            quality=_WORDS[decoded.quality],
             reason=list(decoded.reasons) if decoded.reasons else UNSET,
             source_ns=UNSET if source_ns is None else source_ns,
-            source_clock=UNSET if judged.clock_class is ClockClass.TRUSTED else judged.clock_class.value,
+            source_clock=_CLASSES[judged.clock_class],
             server_ns=UNSET if sample.server_ns is None else sample.server_ns,
-            provenance=sample.provenance.value,
+            provenance=_PROVENANCES[sample.provenance],
             from_=UNSET if sample.came_from is None else sample.came_from,
-            part=sample.part if many else UNSET,
+            part=part,
             calibration=UNSET if standing.calibration is None else standing.calibration,
             flags=list(flags) if flags else UNSET,
-            payload_sha256=UNSET if payload is None else payload.sha256,
-            payload=format_content(payload.content)[0] if payload is not None and not sample.part else UNSET,
+            payload=payload,
             **moment,
             **self._shared,
         )

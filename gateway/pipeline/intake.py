@@ -88,6 +88,7 @@ class Intake:
         self._unsettled: Counter[str] = Counter()
         self._keys: dict[str, OrderedDict[str, None]] = {}
         self._channels: dict[tuple[str, str], Channel] = {}
+        self._dependent: set[str] = set()
         self._addresses: dict[str, dict[str, str]] = {}
         for key, signal in plan.by_address().items():
             shared: dict[str, Any] = {"config": plan.config}
@@ -97,7 +98,9 @@ class Intake:
                 shared["test"] = True
             standing.places[signal.id] = (signal.source, signal.address)
             held = standing.signals.setdefault(signal.id, SignalStanding())
-            self._channels[key] = Channel(signal, held, shared)
+            self._channels[key] = channel = Channel(signal, held, shared)
+            if channel.companions:
+                self._dependent.add(signal.source)
             self._addresses.setdefault(signal.source, {})[signal.id] = signal.address
         self._gaps = GapBook(standing, stamp, self._signal_of)
         self.figures = IntakeFigures()
@@ -132,13 +135,14 @@ class Intake:
         records: list[Record] = []
         side_objects: list[bytes] = []
         answers: list[Callable[[], None]] = []
-        for fact in parcel.facts:
-            if fact.kind == "batch":
-                self._batch(parcel, fact, records, side_objects, answers)
-            elif fact.kind != "gap_bounded":
-                self._fact(parcel, fact, records, side_objects)
-        self._bound_gaps(parcel, records)
-        self._readings(parcel, records)
+        if parcel.facts:
+            for fact in parcel.facts:
+                if fact.kind == "batch":
+                    self._batch(parcel, fact, records, side_objects, answers)
+                elif fact.kind != "gap_bounded":
+                    self._fact(parcel, fact, records, side_objects)
+            self._bound_gaps(parcel, records)
+        self._readings(parcel, records, side_objects)
         at = self._standing.sources.setdefault(source, SourceStanding())
         at.incarnation, at.epoch, at.position = parcel.incarnation, parcel.epoch, parcel.position
         self._unsettled[source] += 1
@@ -175,18 +179,21 @@ class Intake:
 
         return settle
 
-    def _readings(self, parcel: Parcel, records: list[Record]) -> None:
+    def _readings(self, parcel: Parcel, records: list[Record], side_objects: list[bytes]) -> None:
         if not parcel.samples:
             return
         source, stamp = parcel.source, self._stamp
-        moment = {
+        moment: dict[str, Any] = {
             "clock": stamp.clock_number,
             "clock_state": stamp.clock_state,
             "incarnation": parcel.incarnation,
             "epoch": parcel.epoch,
             "position": parcel.position,
         }
-        decoded = self._decode_companions(source, parcel.samples)
+        payload = parcel.samples[0].payload
+        if payload is not None:
+            moment["payload_sha256"] = payload.sha256
+        decoded = self._decode_companions(source, parcel.samples) if source in self._dependent else NO_COMPANIONS
         many = len(parcel.samples) > 1
         reading: Reading | None = None
         for sample in parcel.samples:
@@ -199,7 +206,8 @@ class Intake:
             judged = decoded.get(channel.id)
             if judged is None or channel.companions:
                 judged = channel.decode(sample, decoded)
-            made = channel.reading(sample, judged, moment, many=many)
+            kept = UNSET if payload is None or sample.part else _kept(payload.content, side_objects)
+            made = channel.reading(sample, judged, moment, sample.part if many else UNSET, kept)
             if made is not None:
                 reading = made
                 self.figures.readings[made.quality] += 1
@@ -333,6 +341,14 @@ class Intake:
     def _signal_of(self, source: str, address: str) -> str | None:
         channel = self._channels.get((source, address))
         return None if channel is None else channel.id
+
+
+def _kept(content: bytes, side_objects: list[bytes]) -> Any:
+    """Return the member that holds a message whole; one too long for a record becomes a side object."""
+    member, side = format_content(content)
+    if side is not None:
+        side_objects.append(side)
+    return member
 
 
 __all__ = ["Intake", "IntakeFigures", "Room"]

@@ -182,6 +182,16 @@ async def test_di_03_payload_stands_with_part_0_and_its_hash_with_each():
     assert first.payload_sha256 == second.payload_sha256 == "ab" * 32
 
 
+async def test_di_01_a_message_too_long_for_its_record_is_kept_beside_it():
+    journal = Notebook()
+    subject = intake(journal, signal("temp"))
+    quotes = b'{"t":21.5,"x":"' + b'\\"' * 20_000 + b'"}'
+    for content in (b'{"t":21.5,"x":"' + b"x" * 60_000 + b'"}', quotes):
+        await subject.offer(parcel(1, sample(payload=Payload(content, "ab" * 32))))
+        assert journal.side_objects.pop() == content
+        assert journal.records[-1].payload.len == len(content)
+
+
 async def test_eu_22_companion_of_the_same_message_makes_a_sample_invalid_not_zero():
     journal = Notebook()
     flow = signal("flow", unit="L/min")

@@ -11,6 +11,7 @@ import re
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from gateway.domain.sample import Raw
@@ -24,6 +25,11 @@ CONTENT_BYTES_MAX = 49_152
 
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 """Bytes below U+0020 but tab, LF and CR."""
+
+_CERTAINLY_SHORT = CONTENT_BYTES_MAX // 6
+"""No escaping makes a text of this length too long: six characters for one is the most (`\\u00xx`)."""
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -59,6 +65,8 @@ def format_content(content: bytes) -> tuple[Content, bytes | None]:
     """Return the `Bytes` member for ``content`` and, when it is too long, the side object to make durable first."""
     text = _plain_text(content)
     size = len(content) if text is not None else 4 * -(-len(content) // 3)
+    if text is not None and size > _CERTAINLY_SHORT:
+        size = len(_encode(text)) - 2  # as it stands in the record: a text of quotes and backslashes doubles
     if size > CONTENT_BYTES_MAX:
         return Content(sha256=sha256(content).hexdigest(), len=len(content)), content
     return Content(utf8=text) if text is not None else Content(b64=base64.b64encode(content).decode()), None
