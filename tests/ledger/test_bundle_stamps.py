@@ -220,6 +220,14 @@ def test_us_03_the_program_checks_and_extracts_time_stamps(case, tmp_path):
     subprocess.run(line.split(), cwd=tmp_path / "out", capture_output=True, check=True)
 
 
+def test_us_03_the_command_for_a_time_stamp_is_said_with_its_second(case, tmp_path, capsys):
+    standalone.extract(case.members, standalone.Policy([], [], [], [], "none"), tmp_path)
+    second = standalone.stamp_second(case.members["checkpoint.tsr"])
+    words = f"openssl ts -verify -data checkpoint -in checkpoint.tsr -CAfile tsa.pem -attime {second}"
+    assert words in capsys.readouterr().out.splitlines()
+    assert (tmp_path / "tsa.pem").read_bytes() == case.members["keys/tsa.pem"]
+
+
 def test_the_time_of_a_token_is_read_alike(case):
     for size, head in case.heads.items():
         assert standalone.stamp_second(head.token) == str(case.times[size] // 10**9)
