@@ -34,15 +34,13 @@ _log = structlog.get_logger(component="gateway")
 
 async def run_gateway(site: Site, tell: Callable[[str], None]) -> None:
     """Run until SIGTERM or SIGINT, or until the ledger is in doubt (`LedgerDoubt`). ``tell`` shows a line to people."""
-    systemd = Systemd()
+    systemd, stopping = Systemd(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):  # first of all: a start that is told to end ends in order too
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
         parts = await make_parts(site, stack)
         configure(parts.clock, lambda: parts.committer.size)
         listening = Listening(site, parts)
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
         try:
             async with asyncio.TaskGroup() as tasks:
                 life = Life(site, parts, listening, tasks)
