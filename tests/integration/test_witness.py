@@ -149,7 +149,8 @@ def test_published_checkpoints_anchors_and_bundles_carry_the_quorum(tmp_path):
         policy.write_text((gateway.ledger / "keys" / "policy").read_text())
         said = gateway.run("verify", str(bundle), "--witness-policy", str(policy), "--quiet")
         assert said.startswith("VERIFIED")
-        assert "3 witnesses, batch B-1" in said
+        # nothing waits for the slowest witness once the quorum of two has cosigned
+        assert said.strip().endswith(("2 witnesses, batch B-1", "3 witnesses, batch B-1"))
         told = gateway.run("witness", "status", "--config", str(gateway.config)).splitlines()
         assert [line.split()[0] for line in told] == ["w0", "w1", "w2"]
         bearer = {"authorization": f"Bearer {gateway.token.read_text().strip()}"}
