@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from gateway.domain.limits import SECOND_NS
@@ -23,8 +24,10 @@ LATE = WrittenEvent(
 )
 
 
-def test_al_05_a_late_excursion_that_lasts_is_found_among_other_conditions_and_returns_like_any_other():
-    bench = Bench(replace(high("7.0"), id=f"{SIGNAL}:high.alert", level="alert"), high())
+@pytest.mark.parametrize("order", [1, -1])
+def test_al_05_a_late_excursion_that_lasts_is_found_among_other_conditions_and_returns_like_any_other(order):
+    other = replace(high("20.0"), id=f"{SIGNAL}:high.alert", level="alert")
+    bench = Bench(*[other, high()][::order])
     bench.read(0, 9.0)
     assert bench.evaluator.apply_written(LATE) == ()
     bench.play([(t, 5.0) for t in range(10, 80, 10)])
@@ -44,3 +47,11 @@ def test_an_excursion_of_a_signal_that_is_gone_changes_nothing():
     bench.evaluator.forget()
     bench.evaluator.adopt(LATE)
     assert bench.evaluator.apply_written(LATE) == ()
+
+
+def test_al_05_a_late_excursion_ends_where_the_live_one_began_and_is_not_told_twice():
+    bench = Bench(high()).play((t, 9.0) for t in range(0, 80, 10))
+    (live,) = bench.of("raised")
+    assert bench.evaluator.apply_written(replace(LATE, t0_ns=live.t0_ns)) == ()
+    (ended,) = bench.evaluator.apply_written(LATE)
+    assert (ended.event, s(ended.t0_ns), s(ended.t1_ns)) == ("returned", -300, s(live.t0_ns))
