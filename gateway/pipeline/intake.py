@@ -143,7 +143,9 @@ class Intake:
                     self._fact(parcel, fact, records, side_objects)
             self._bound_gaps(parcel, records)
         self._readings(parcel, records, side_objects)
-        at = self._standing.sources.setdefault(source, SourceStanding())
+        at = self._standing.sources.get(source)
+        if at is None:
+            at = self._standing.sources[source] = SourceStanding()
         at.incarnation, at.epoch, at.position = parcel.incarnation, parcel.epoch, parcel.position
         self._unsettled[source] += 1
         self._journal.append(records, settle=self._settled(parcel, answers), side_objects=side_objects)
