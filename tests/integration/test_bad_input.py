@@ -93,6 +93,7 @@ def test_di_08_what_cannot_be_read_is_kept_aside_whole_and_recording_goes_on(tmp
         assert readings[1].reason == ["type"]
 
 
+@pytest.mark.fault
 @pytest.mark.req("QM-05")
 def test_eu_17_a_qms_that_is_down_loses_nothing_and_hears_everything_when_it_is_back(tmp_path: Path) -> None:
     port = free_port()

@@ -83,6 +83,7 @@ def test_di_19_a_cut_link_loses_nothing_with_the_embedded_broker(tmp_path):
     assert "0 lost, 0 duplicates" in cut["text"]
 
 
+@pytest.mark.slow
 def test_until_ends_early_and_leaves_nothing_behind(tmp_path):
     need("mosquitto")
     env = {**os.environ, "TMPDIR": str(tmp_path), "NO_COLOR": "1"}

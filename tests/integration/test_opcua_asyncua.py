@@ -29,6 +29,7 @@ async def test_di_02_values_of_another_makers_server_arrive_in_order(tmp_path: P
         assert not [fact for fact in inlet.facts if fact.kind.startswith("gap")]
 
 
+@pytest.mark.fault
 async def test_di_19_another_makers_server_killed_is_a_gap_without_history(tmp_path: Path) -> None:
     with AsyncuaServer(tmp_path, {"T": 100.0}, bump_ms=50) as server:
         inlet = FakeInlet()

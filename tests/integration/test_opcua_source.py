@@ -146,6 +146,7 @@ async def test_di_19_fault_05_deleted_subscription_is_a_gap_filled_by_history(tm
         assert not doubled(ks)
 
 
+@pytest.mark.fault
 async def test_di_19_fault_03_session_expired_while_away_is_transferred(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         async with TcpProxy(server.port) as proxy:
@@ -166,6 +167,7 @@ async def test_di_19_fault_03_session_expired_while_away_is_transferred(tmp_path
             assert not [fact for fact in inlet.facts if fact.kind == "gap_opened"]
 
 
+@pytest.mark.fault
 async def test_di_19_fault_05_subscription_taken_by_another_is_a_gap_and_a_notice(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         inlet = FakeInlet()

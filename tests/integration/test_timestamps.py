@@ -125,6 +125,7 @@ def test_ac_03_batch_end_is_stamped_and_its_bundle_carries_both_sides_of_the_bra
     assert result.counts.time_stamps == len(plant.anchors()) >= 2
 
 
+@pytest.mark.fault
 def test_ac_03_an_outage_stops_nothing_and_the_newest_head_is_stamped_after_it(plant):
     gateway = plant.gateway
     until(plant.anchors, "first stamp")

@@ -170,6 +170,7 @@ def test_published_checkpoints_anchors_and_bundles_carry_the_quorum(tmp_path):
         plant.close()
 
 
+@pytest.mark.fault
 def test_a_witness_that_is_killed_holds_nobody_up_and_gets_the_newest_when_it_is_back(plant):
     gateway, witness = plant.gateway, plant.witnesses[0]
     gateway.start()
@@ -227,6 +228,7 @@ def test_ac_03_an_old_disk_image_halts_before_anything_is_appended_and_calls_onc
             plant.close()
 
 
+@pytest.mark.fault
 @pytest.mark.req("AC-03")
 def test_a_witness_that_saw_more_while_we_run_halts_recording_and_leaves_the_pages_up(plant):
     gateway, witness = plant.gateway, plant.witnesses[0]
