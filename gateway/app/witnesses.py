@@ -120,15 +120,17 @@ async def _open_witnessing(
     stamp: Stamper,
     stack: AsyncExitStack,
 ) -> Witnessing:
+    from gateway.adapters.webhook.sender import make_tls  # noqa: PLC0415 - as below
     from gateway.adapters.witness.client import WitnessClient  # noqa: PLC0415 - aiohttp only where a witness is
     from gateway.adapters.witness.memory import MemoryFolder  # noqa: PLC0415 - as above
     from gateway.pipeline.witness_exchange import Party  # noqa: PLC0415 - as above
     from gateway.pipeline.witnessing import Witnessing, WitnessSettings  # noqa: PLC0415 - as above
 
-    parties = [
-        Party(one.name, one.key, await stack.enter_async_context(WitnessClient(one.url, one.key)))
-        for one in policy.witnesses
-    ]
+    parties = []
+    for one in policy.witnesses:
+        ca, who = site.settings.witnesses[one.name].ca, f"witnesses.{one.name}"
+        tls = None if ca is None else make_tls(site.path(ca), who=who)
+        parties.append(Party(one.name, one.key, await stack.enter_async_context(WitnessClient(one.url, one.key, tls))))
     settings = WitnessSettings(policy=policy, seals=policy.logs, gateway=site.plan.gateway, run=stamp.run)
     memory = MemoryFolder(site.state)
     return Witnessing(settings, parties, store, publisher, committer, committer.halt, stamp, stamp.clock, memory)

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from cryptography import x509
+from pydantic import BaseModel
 
 from gateway.config.environment import Answer, EnvironmentCheck
 from gateway.config.load import Loaded
@@ -28,6 +29,7 @@ SYNC_MS_MAX = 100.0
 DAYS_AHEAD = 7
 BYTES_PER_READING = 410
 CERTIFICATE_DAYS = (7, 30, 60)
+CERTIFICATE_KEYS = ("server_certificate", "user_certificate", "client_certificate", "certificate", "ca", "client_ca")
 _PAGE = 4096
 
 
@@ -150,22 +152,19 @@ def disk_sync(ledger: Path, syncs: int = SYNCS) -> Answer:
 
 def _certificates(settings: GatewayFile) -> Iterator[tuple[str, str]]:
     """Yield (key path, file) of every certificate the configuration names."""
-    for name, connection in settings.connections.items():
-        block = connection.opcua or connection.mqtt
-        for key in ("server_certificate", "user_certificate", "ca", "certificate"):
+    blocks: list[tuple[str, BaseModel | None]] = [
+        *((f"connections.{name}", one.opcua or one.mqtt) for name, one in settings.connections.items()),
+        *((f"sinks.{name}", one.qms or one.influxdb or one.postgres) for name, one in settings.sinks.items()),
+        ("http", settings.http),
+        ("telemetry", settings.telemetry),
+        *((f"witnesses.{name}", one) for name, one in settings.witnesses.items()),
+        ("timestamping", settings.timestamping),
+    ]
+    for path, block in blocks:
+        for key in CERTIFICATE_KEYS:
             file = getattr(block, key, None)
             if file is not None:
-                yield f"connections.{name}.{key}", file
-    for name, sink in settings.sinks.items():
-        target = sink.qms or sink.influxdb or sink.postgres
-        for key in ("client_certificate", "ca"):
-            file = getattr(target, key, None)
-            if file is not None:
-                yield f"sinks.{name}.{key}", file
-    if settings.http.certificate is not None:
-        yield "http.certificate", settings.http.certificate
-    if settings.timestamping is not None:
-        yield "timestamping.ca", settings.timestamping.ca
+                yield f"{path}.{key}", file
 
 
 def certificate_dates(path: Path, now: datetime) -> Answer:

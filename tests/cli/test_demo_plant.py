@@ -49,8 +49,13 @@ def test_no_private_key_lies_in_the_configuration_and_none_is_readable_by_others
     assert plant.http_port == 40123
     for path in plant.config.rglob("*"):
         assert not path.is_file() or b"PRIVATE" not in path.read_bytes(), path
-    private = [*(root / "secrets").glob("*.key"), root / "secrets" / "qms.secret", plant.state / "opcua" / "own.key"]
-    assert len(private) >= 6
+    private = [
+        *(root / "secrets").glob("*.key"),
+        plant.witness_place().key,
+        root / "secrets" / "qms.secret",
+        plant.state / "opcua" / "own.key",
+    ]
+    assert len(private) >= 8
     for path in private:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 

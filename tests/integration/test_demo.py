@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,6 +30,9 @@ def told(done: subprocess.CompletedProcess[str]) -> list[dict[str, object]]:
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert all(line["ok"] for line in lines), done.stdout
+    for line in lines:
+        if line["act"] in {"verified", "ended"}:
+            assert ", 1 witness" in line["text"], "who verifies counts the witness"
     return lines
 
 
@@ -50,7 +54,7 @@ def test_us_01_the_whole_story_at_top_speed_ends_within_a_minute_and_is_kept(tmp
     assert indexes == sorted(indexes), "each act is shown by a later record than the one before"
     assert [line["at_s"] for line in lines] == sorted(line["at_s"] for line in lines)
     assert verify(kept / "ledger").startswith("VERIFIED")
-    assert verify(kept / "B-DEMO.zip").startswith("VERIFIED")
+    assert re.fullmatch(r"VERIFIED  [0-9,]+ records, 1 head, 1 witness, batch B-DEMO", verify(kept / "B-DEMO.zip"))
     assert kept.stat().st_mode & 0o077 == 0
 
 

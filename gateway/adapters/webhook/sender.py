@@ -53,8 +53,13 @@ def cause_of(error: BaseException) -> str:
     return next((cause for kind, cause in CAUSES if isinstance(error, kind)), "network")
 
 
-def make_tls(ca: Path | None = None, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
-    """Return a client context: TLS 1.2 or newer, name check, own CA instead of the system's, client certificate."""
+def make_tls(
+    ca: Path | None = None, certificate: Path | None = None, key: Path | None = None, *, who: str = "the sink"
+) -> ssl.SSLContext:
+    """Return a client context: TLS 1.2 or newer, name check, own CA instead of the system's, client certificate.
+
+    Raises `ConfigurationRefused`, which names ``who`` the files are of.
+    """
     try:
         context = ssl.create_default_context(cafile=None if ca is None else str(ca))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -62,7 +67,7 @@ def make_tls(ca: Path | None = None, certificate: Path | None = None, key: Path 
             context.load_cert_chain(str(certificate), None if key is None else str(key))
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationRefused(
-            f"a certificate or key of the sink cannot be read: {error}",
+            f"a certificate or key of {who} cannot be read: {error}",
             remedy="check ca, client_certificate and client_key",
         ) from error
     return context

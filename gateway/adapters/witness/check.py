@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.adapters.webhook.sender import make_tls
 from gateway.adapters.witness.client import WitnessClient
 from gateway.config.environment import Answer, EnvironmentCheck
 from gateway.config.load import Loaded
@@ -31,6 +32,7 @@ class WitnessCheck:
     url: str
     key: Path
     origin: str
+    ca: Path | None = None
     id: str = "witness"
 
     async def ask(self) -> Answer:
@@ -44,7 +46,8 @@ class WitnessCheck:
         if key.type not in {COSIGNATURE, COSIGNATURE_ML_DSA_44}:
             return Answer("failed", f"{self.key} holds the key of a log. Next: ask for the witness's own line")
         text = format_checkpoint(Checkpoint(self.origin, 0, EMPTY_ROOT))
-        async with WitnessClient(self.url, key) as client:
+        tls = None if self.ca is None else make_tls(self.ca, who=f"witnesses.{self.target}")
+        async with WitnessClient(self.url, key, tls) as client:
             answer = await client.add_checkpoint(0, (), sign_note(text, [(NOBODY, lambda _: bytes(64))]))
         if answer.status == FORBIDDEN:
             return Answer("ok", f"{key} answers and knows {self.origin}")
@@ -60,4 +63,5 @@ def witness_checks(loaded: Loaded, folder: Path) -> Iterator[EnvironmentCheck]:
     settings = loaded.settings
     for name, block in settings.witnesses.items() if settings is not None else ():
         assert settings is not None, "there are witnesses"
-        yield WitnessCheck(name, block.url, folder / block.key, settings.ledger.origin)
+        ca = None if block.ca is None else folder / block.ca
+        yield WitnessCheck(name, block.url, folder / block.key, settings.ledger.origin, ca)

@@ -28,16 +28,20 @@ FOREIGN: Final = (aiohttp.ClientError, OSError, ssl.SSLError, TimeoutError)
 
 
 class WitnessClient:
-    """Asks one witness. `async with` it: the connection lives with the run."""
+    """Asks one witness. `async with` it: the connection lives with the run. ``tls``: where its authority is our own."""
 
-    def __init__(self, url: str, key: VerifyKey, *, total_s: float = TOTAL_S) -> None:
+    def __init__(
+        self, url: str, key: VerifyKey, tls: ssl.SSLContext | None = None, *, total_s: float = TOTAL_S
+    ) -> None:
         self._url = url.rstrip("/") + "/add-checkpoint"
         self._key = key
+        self._tls = tls
         self._total_s = total_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=True if self._tls is None else self._tls),
             timeout=aiohttp.ClientTimeout(total=self._total_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,

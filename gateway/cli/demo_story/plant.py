@@ -25,9 +25,11 @@ from gateway.cli.demo_story.plant_files import (
 from gateway.cli.demo_story.ports import check_free, free_ports
 from gateway.cli.demo_story.profiles import write_profiles
 from gateway.cli.demo_story.room import BrokerLink
+from gateway.cli.demo_story.witness import WitnessPlace, make_witness_key
 
 SENSOR: Final = "r-1-env"
 SWITCH: Final = "r-1-door"
+WITNESS: Final = "witness"
 SENSOR_TOPIC: Final = "env/r-1/sensor"
 SWITCH_TOPIC: Final = "door/r-1/switch"
 CALIBRATED_D: Final = 90
@@ -46,6 +48,7 @@ class Plant(Struct, kw_only=True):
     qms_port: int
     http_port: int
     telemetry_port: int
+    witness_port: int
     freezer_leaf: Leaf
     gateway_leaf: Leaf
     qms_leaf: tuple[Path, Path]
@@ -104,6 +107,15 @@ class Plant(Struct, kw_only=True):
             writers={SENSOR: SENSOR_TOPIC, SWITCH: SWITCH_TOPIC},
         )
 
+    def witness_place(self) -> WitnessPlace:
+        """Return where the witness stands."""
+        return WitnessPlace(
+            folder=self.root / "witness",
+            port=self.witness_port,
+            certificate=self._secrets / f"{WITNESS}.pem",
+            tls_key=self._secrets / f"{WITNESS}.key",
+        )
+
     def device_link(self, name: str, *, mqtt5: bool) -> BrokerLink:
         """Return how a device reaches the broker."""
         return BrokerLink(
@@ -126,6 +138,7 @@ class Plant(Struct, kw_only=True):
             qms_url=f"https://127.0.0.1:{self.qms_port}/hooks/{GATEWAY}",
             http_port=self.http_port,
             telemetry_port=self.telemetry_port,
+            witness_url=self.witness_place().url,
             mqtt5=mqtt5,
             calibrated=(today - timedelta(days=CALIBRATED_D)).isoformat(),
             due=(today + timedelta(days=DUE_D)).isoformat(),
@@ -139,15 +152,24 @@ class Plant(Struct, kw_only=True):
 
 def lay_out(root: Path, *, speed: float, http_port: int | None, now_ns: int) -> Plant:
     """Make folders, ports, certificates and secrets below ``root``, an empty folder of ours; nothing is started."""
-    for name in ("config/trust", "config/limits", "secrets", "broker", "logs", "state/opcua", "device_profiles"):
+    for name in (
+        "config/trust",
+        "config/limits",
+        "secrets",
+        "broker",
+        "witness",
+        "logs",
+        "state/opcua",
+        "device_profiles",
+    ):
         (root / name).mkdir(mode=0o700, parents=True)
     if http_port is not None:
         check_free(http_port)
     authority = Authority(now_ns)
     authority.write_pem(root / "config" / "trust" / "ca.pem")
-    opcua, cable, broker, qms, web, telemetry = free_ports(6)
+    opcua, cable, broker, qms, web, telemetry, witness = free_ports(7)
     kept = root / "secrets"
-    for name in ("broker", SENSOR, SWITCH):
+    for name in ("broker", SENSOR, SWITCH, WITNESS):
         authority.leaf(name).write_pem(kept, name)
     plant = Plant(
         root=root,
@@ -159,6 +181,7 @@ def lay_out(root: Path, *, speed: float, http_port: int | None, now_ns: int) -> 
         qms_port=qms,
         http_port=http_port or web,
         telemetry_port=telemetry,
+        witness_port=witness,
         freezer_leaf=authority.leaf("FRZ-01", uri=APPLICATION_URI, use_rsa=True),
         gateway_leaf=authority.leaf(GATEWAY, uri=f"urn:{SITE}:{GATEWAY}", use_rsa=True),
         qms_leaf=authority.leaf("qms").write_pem(kept, "qms"),
@@ -167,6 +190,7 @@ def lay_out(root: Path, *, speed: float, http_port: int | None, now_ns: int) -> 
         now_ns=now_ns,
     )
     (plant.config / "trust" / "line1.der").write_bytes(plant.freezer_leaf.der)
+    (plant.config / "trust" / "witness.vkey").write_text(f"{make_witness_key(plant.witness_place())}\n")
     client, _ = authority.leaf(GATEWAY).write_pem(kept, GATEWAY)
     client.rename(plant.config / "trust" / client.name)
     (plant.state / "opcua" / "own.der").write_bytes(plant.gateway_leaf.der)

@@ -30,6 +30,7 @@ class PlantFacts(Struct, frozen=True, kw_only=True):
     qms_url: str
     http_port: int
     telemetry_port: int
+    witness_url: str
     mqtt5: bool
     calibrated: str
     due: str
@@ -62,6 +63,7 @@ http: {{listen: '127.0.0.1:{facts.http_port}'}}
 telemetry: {{listen: '127.0.0.1:{facts.telemetry_port}'}}
 sinks:
   qms: {{qms: {{url: '{facts.qms_url}', secret: 'file:{facts.secrets}/qms.secret', ca: trust/ca.pem, allow_networks: [127.0.0.0/8], ports: [{port}]}}}}
+witnesses: {{other: {{url: '{facts.witness_url}', key: trust/witness.vkey, ca: trust/ca.pem}}}}
 batch: {{pre_roll_s: {facts.seconds(PRE_ROLL_S)}, post_roll_s: 0}}
 """
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from gateway.cli.demo_story.acts import BATCH, Held, NotHeld, is_batch_event
 from gateway.cli.demo_story.context import Context
 from gateway.cli.demo_story.proof import Said, change_one_byte, content_root, verify_alone, verify_with_ours
+
+WITNESSED: Final = ", 1 witness"
+"""In the line of a verification whose newest note the demo's witness has cosigned."""
 
 
 async def sealed(told: Context) -> Held:
@@ -26,7 +30,10 @@ async def sealed(told: Context) -> Held:
 
 
 async def verified(told: Context) -> Held:
-    """`gateway verify` and the bundle's own verify.py, alone in a bare interpreter, say VERIFIED in the same words."""
+    """`gateway verify` and the bundle's own verify.py, alone in a bare interpreter, say VERIFIED in the same words.
+
+    Both count the witness: its line over the bundle's head is in the bundle, and its key in the policy beside it.
+    """
     ours = await verify_with_ours(told.bundle)
     alone = await verify_alone(told.bundle, told.bundle.with_name("bundle"))
     for who, said in _both(ours, alone):
@@ -34,6 +41,8 @@ async def verified(told: Context) -> Held:
             raise NotHeld(f"{who} ended with {said.code}: {said.line}")
     if ours.line != alone.line:
         raise NotHeld(f"two verifiers, two answers: {ours.line!r} and {alone.line!r}")
+    if WITNESSED not in ours.line:
+        raise NotHeld(f"the witness has not cosigned the bundle: {ours.line}")
     return Held(told.stage.watch.size - 1, ours.line)
 
 
@@ -58,6 +67,8 @@ async def ended(told: Context) -> Held:
     said = await verify_with_ours(told.stage.plant.ledger)
     if said.code != 0 or not said.line.startswith("VERIFIED"):
         raise NotHeld(f"the ledger folder: gateway verify ended with {said.code}: {said.line}")
+    if WITNESSED not in said.line:
+        raise NotHeld(f"the witness has not cosigned the last head: {said.line}")
     return Held(told.stage.watch.size - 1, f"stopped in order; the whole ledger: {said.line}")
 
 

@@ -26,6 +26,7 @@ from gateway.cli.demo_story.pace import Pace
 from gateway.cli.demo_story.plant import SENSOR, SENSOR_TOPIC, SWITCH, SWITCH_TOPIC, Plant
 from gateway.cli.demo_story.room import Room
 from gateway.cli.demo_story.watch import Watch
+from gateway.cli.demo_story.witness import START_S, hand_over_log_key, witness_child
 from gateway.errors import Unavailable
 
 SETUP_S = 60.0
@@ -41,6 +42,7 @@ class Stage(Struct, kw_only=True):
     room: Room
     cable: Cable
     qms: ReferenceReceiver
+    witness: Child
     gateway: Child
     control: Control
     watch: Watch
@@ -55,16 +57,20 @@ async def set_up(plant: Plant, pace: Pace, seed: int, *, embedded_broker: bool =
     """Start the plant, then the gateway; end them in the opposite order. Raises `Unavailable` when a part cannot start."""
     broker = await start_broker(plant.broker_place(), embedded=embedded_broker)
     gateway = Child("the gateway", _command("run", plant), plant.root / "logs" / "gateway.log")
+    witness = witness_child(plant.witness_place(), plant.root / "logs" / "witness.log")
     try:
         plant.configure(mqtt5=broker.mqtt5)
-        stage = await _make(plant, pace, seed, broker, gateway)
+        stage = await _make(plant, pace, seed, broker, gateway, witness)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_serve_qms(stage))
             tasks.create_task(stage.cable.run())
             tasks.create_task(stage.freezer.run())
             tasks.create_task(stage.room.run())
             await _set_up_gateway(plant)
+            hand_over_log_key(plant.witness_place(), plant.ledger)
+            await witness.start()
             await stage.freezer.started.wait()
+            await witness.listening(plant.witness_port, START_S)
             await gateway.start()
             tasks.create_task(stage.watch.run())
             yield stage
@@ -73,10 +79,11 @@ async def set_up(plant: Plant, pace: Pace, seed: int, *, embedded_broker: bool =
         pass
     finally:
         await gateway.stop()
+        await witness.stop()
         await broker.child.stop()
 
 
-async def _make(plant: Plant, pace: Pace, seed: int, broker: Broker, gateway: Child) -> Stage:
+async def _make(plant: Plant, pace: Pace, seed: int, broker: Broker, gateway: Child, witness: Child) -> Stage:
     token = await asyncio.to_thread(_make_account, plant)
     links = [plant.device_link(name, mqtt5=broker.mqtt5) for name in (SENSOR, SWITCH)]
     return Stage(
@@ -87,6 +94,7 @@ async def _make(plant: Plant, pace: Pace, seed: int, broker: Broker, gateway: Ch
         room=Room(links[0], links[1], (SENSOR_TOPIC, SWITCH_TOPIC), pace, seed),
         cable=Cable(plant.cable_port, plant.opcua_port),
         qms=ReferenceReceiver((parse_secret(plant.qms_secret),)),
+        witness=witness,
         gateway=gateway,
         control=Control(token=token, socket_path=plant.state / "control.sock"),
         watch=Watch(plant.ledger),

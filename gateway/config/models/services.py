@@ -59,6 +59,8 @@ class Witness(Model):
     """Its address."""
     key: FilePath
     """File with its verifier key, the first line of `gateway witness serve`."""
+    ca: FilePath | None = None
+    """Authority of its certificate; default the operating system's."""
 
 
 class Timestamping(Model):
