@@ -86,11 +86,14 @@ class Authority:
     """The authority whose time we take: the self-signed certificates of a PEM file; others in it help to build the chain."""
 
     def __init__(self, pem: bytes) -> None:
-        """Raise `EvidenceRefused` when the file holds no root."""
+        """Raise `EvidenceRefused` when the file holds no root, or one whose own signature does not hold."""
         try:
-            certificates = x509.load_pem_x509_certificates(pem)
+            certificates = [_whole(one) for one in x509.load_pem_x509_certificates(pem)]
+            for root in (one for one in certificates if one.subject == one.issuer):
+                root.verify_directly_issued_by(root)
         except _FOREIGN as error:
-            raise EvidenceRefused(f"not a PEM file of certificates: {error}") from error
+            why = str(error) or "a root's own signature does not hold"
+            raise EvidenceRefused(f"not a PEM file of certificates: {why}") from error
         self.pem = pem
         self._roots = [one for one in certificates if one.subject == one.issuer]
         self._others = [one for one in certificates if one.subject != one.issuer]
@@ -165,9 +168,14 @@ def _load(der: bytes) -> x509.Certificate:
     told.optional(0xA0)
     if integer(told.next()) < 1:
         raise EvidenceRefused("a certificate has a serial number below 1")
-    found = x509.load_der_x509_certificate(der)
+    return _whole(x509.load_der_x509_certificate(der))
+
+
+def _whole(found: x509.Certificate) -> x509.Certificate:
+    """Return a certificate whose parts can all be read: they are read when asked for, and what cannot be is refused here."""
     for part in ("subject", "issuer", "extensions"):
-        getattr(found, part)  # read when asked for: what cannot be read is refused here
+        getattr(found, part)
+    found.public_key()
     return found
 
 

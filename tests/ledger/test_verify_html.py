@@ -13,9 +13,8 @@ import pytest
 
 from gateway.ledger.policy import Policy, format_policy
 from tests.counterparts.chromium import Page, chromium
-from tests.ledger.mutants import ANYWHERE, Members, listed, mutants
-from tests.ledger.test_bundle import BUNDLE, GOOD, OWN, both, make_bundle, standalone
-from tests.ledger.test_bundle_stamps import case, made  # noqa: F401  fixtures
+from tests.ledger.mutants import Members, mutants
+from tests.ledger.test_bundle import BUNDLE, GOOD, OWN, both, make_bundle
 from tests.ledger.test_damage import POLICY
 from tests.paths import ROOT
 
@@ -25,12 +24,12 @@ BATCH = 100
 JUDGE = """
 (async () => {
   const bytes = (text) => unraw(atob(text));
-  const {base, policy, changes} = %s;
+  const {base, policy, authority, changes} = %s;
   const said = [];
   for (const change of changes) {
     const members = new Map(Object.entries({...base, ...change}).filter(([, one]) => one !== null));
     for (const [name, text] of members) members.set(name, bytes(text));
-    const verifier = await verifyMembers(members, policy && readPolicy(bytes(policy)));
+    const verifier = await verifyMembers(members, policy && readPolicy(bytes(policy)), authority && bytes(authority));
     said.push([verifier.result(), verifier.lines()]);
   }
   return said;
@@ -45,11 +44,14 @@ async def page(tmp_path):
         yield page
 
 
-async def in_browser(page: Page, base: Members, others: list[Members], policy: Policy | None) -> list[list]:
+async def in_browser(
+    page: Page, base: Members, others: list[Members], policy: Policy | None, authority: bytes | None = None
+) -> list[list]:
     """What the page says of each: [result, lines]."""
     given = {
         "base": {name: text(content) for name, content in base.items()},
         "policy": None if policy is None else text(format_policy(policy).encode()),
+        "authority": text(authority),
         "changes": [
             {name: text(other.get(name)) for name in base.keys() | other.keys() if other.get(name) != base.get(name)}
             for other in others
@@ -145,27 +147,6 @@ async def test_us_01_what_lies_at_the_edge_of_a_format_is_read_alike(page):
     said = await in_browser(page, SMALL, list(cases.values()), None)
     for (name, members), (_, lines) in zip(cases.items(), said, strict=True):
         assert lines == both(members).lines(), name
-
-
-@pytest.mark.integration
-@pytest.mark.parametrize("policy", [None, POLICY])
-async def test_us_03_time_stamps_are_not_checked_there_but_frozen_notes_are(page, case, policy):  # noqa: F811  the fixture
-    """As verify.py says it where there is no openssl."""
-    frozen = {name: content for name, content in case.members.items() if name.startswith("brackets/")}
-    others = [case.members | one for one in mutants(frozen | {"manifest.json": b"{}"}, 60, 5, ways=ANYWHERE)]
-    others = [listed(one | {"manifest.json": case.members["manifest.json"]}) for one in others]
-    said = await in_browser(page, case.members, [case.members, *others], policy)
-    outside = None if policy is None else standalone.read_policy(format_policy(policy).encode())
-    for other, (_, lines) in zip([case.members, *others], said, strict=True):
-        theirs = standalone.Verifier(other, outside)
-        theirs.openssl = None
-        theirs.run()
-        assert lines == theirs.lines()
-    assert said[0][1][-2:] == ["note: time stamps not checked", "VERIFIED  22 records, 1 head, 1 witness, batch B-123"]
-    assert {lines[-1].partition(": ")[2] for _, lines in said} >= {
-        "is no sealed head of this log",
-        "proof does not hold",
-    }
 
 
 def golden() -> Members:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 LATE = 1 << 63
-TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
+OWN_AUTHORITY = "keys/tsa.pem"
 
 
 class Broken(Exception):
@@ -247,7 +247,7 @@ def read_key(text: str) -> Key:
 
 
 def read_policy(content: bytes) -> Policy:
-    policy, quorum, names = Policy([], [], [], [], ""), "", {"none"}
+    policy, quorum, names = Policy([], [], [], [], "", [], {}), "", {"none"}
     for line in decode(content).split("\n"):
         words = line.split()
         if line.startswith("# publish "):
@@ -487,35 +487,304 @@ def read_consistency(content: bytes) -> List[bytes]:
     return hashes
 
 
-def stamp_second(answer: bytes) -> Optional[str]:
-    """Return the time in a token, seconds since 1970 as text: the first GeneralizedTime with a time stamp's name before it."""
-    found = re.search(rb"\x18.(\d{14})(?:\.\d+)?Z", answer[max(answer.find(TST_INFO), 0) :], re.DOTALL)
-    if TST_INFO not in answer or found is None:
-        return None
+# ---- time stamps (RFC 3161, RFC 5652): what an answer says is read here, strictly; who signed it is asked of openssl
+
+
+class Der(NamedTuple):
+    tag: int
+    content: bytes
+    whole: bytes
+
+
+class Parts:
+    """Takes the elements inside another in their order: one-byte tags, shortest lengths, nothing left over."""
+
+    def __init__(self, element: Der, tag: int) -> None:
+        if element.tag != tag:
+            raise Broken
+        self.left = der_all(element.content)
+
+    def next(self, tag: int = 0) -> Der:
+        if not self.left or tag not in (0, self.left[0].tag):
+            raise Broken
+        return self.left.pop(0)
+
+    def optional(self, tag: int) -> Optional[Der]:
+        return self.left.pop(0) if self.left and self.left[0].tag == tag else None
+
+    def end(self) -> None:
+        if self.left:
+            raise Broken
+
+
+def der_all(content: bytes) -> List[Der]:
+    found, place = [], 0
+    while place < len(content):
+        if place + 2 > len(content) or content[place] & 31 == 31:
+            raise Broken
+        size, start = content[place + 1], place + 2
+        if size >= 128:
+            start += size - 128
+            size = int.from_bytes(content[place + 2 : start], "big")
+            if not 0 < start - place - 2 <= 4 or size < 128 or size.bit_length() <= 8 * (start - place - 3):
+                raise Broken
+        if start + size > len(content):
+            raise Broken
+        found.append(Der(content[place], content[start : start + size], content[place : start + size]))
+        place = start + size
+    return found
+
+
+def der_one(content: bytes, tag: int) -> Der:
+    found = der_all(content)
+    if len(found) != 1 or found[0].tag != tag:
+        raise Broken
+    return found[0]
+
+
+def der_integer(element: Der) -> int:
+    content = element.content
+    if element.tag not in (0x02, 0x80, 0x81) or not content:
+        raise Broken
+    if len(content) > 1 and content[0] in (0, 255) and (content[0] ^ content[1]) < 128:
+        raise Broken
+    return int.from_bytes(content, "big", signed=True)
+
+
+def der_name(element: Der) -> str:
+    """Return an object identifier as hex."""
+    content = element.content
+    if element.tag != 6 or not content or content[-1] > 127 or content[0] == 128:
+        raise Broken
+    if any(a < 128 and b == 128 for a, b in zip(content, content[1:])):
+        raise Broken
+    return content.hex()
+
+
+def der_second(element: Der) -> int:
+    """Return a GeneralizedTime in UTC as seconds since 1970."""
+    found = re.fullmatch(rb"(\d{14})(\.\d{0,8}[1-9])?Z", element.content)
+    if element.tag != 0x18 or found is None:
+        raise Broken
     digits = found[1].decode()
     year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
     if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= lengths[month - 1]:
-        return None
+        raise Broken
+    if hour > 23 or minute > 59 or second > 59:
+        raise Broken
     before = year - 1
     leaps = before // 4 - before // 100 + before // 400 - 477
     days = (year - 1970) * 365 + leaps + sum(lengths[: month - 1]) + day - 1
-    return str(days * 86400 + int(digits[8:10]) * 3600 + int(digits[10:12]) * 60 + int(digits[12:14]))
+    return days * 86400 + hour * 3600 + minute * 60 + second
+
+
+def algorithm(element: Der) -> str:
+    """Return an algorithm's name; it may have no parameters but NULL."""
+    parts = Parts(element, 0x30)
+    name = der_name(parts.next())
+    parts.optional(5)
+    parts.end()
+    return name
+
+
+SIGNED_DATA, TST_INFO = "2a864886f70d010702", "2a864886f70d0109100104"
+CONTENT_TYPE, MESSAGE_DIGEST = "2a864886f70d010903", "2a864886f70d010904"
+NAMES_SHA1, NAMES_SHA2 = "2a864886f70d010910020c", "2a864886f70d010910022f"
+SHA_2 = {"608648016503040201": "sha256", "608648016503040202": "sha384", "608648016503040203": "sha512"}
+RSA, EC = "2a864886f70d010101", "2a8648ce3d0201"
+SIGNED_BY = {"sha256": ("0b", "02"), "sha384": ("0c", "03"), "sha512": ("0d", "04")}
+
+
+def stamp_second(answer: bytes, note: Optional[bytes] = None, others: Tuple[bytes, ...] = ()) -> int:
+    """Return the time in a granted answer, seconds since 1970; `note`: the bytes that it must be about."""
+    if len(answer) > 262144:
+        raise Broken
+    top = Parts(der_one(answer, 0x30), 0x30)
+    if der_integer(Parts(top.next(0x30), 0x30).next(2)) not in (0, 1):
+        raise Broken
+    outer = Parts(top.next(0x30), 0x30)
+    top.end()
+    if der_name(outer.next()) != SIGNED_DATA:
+        raise Broken
+    envelope = Parts(outer.next(0xA0), 0xA0)
+    data = Parts(envelope.next(0x30), 0x30)
+    outer.end()
+    der_integer(data.next(2))
+    digests = [algorithm(one) for one in Parts(data.next(0x31), 0x31).left]
+    content = Parts(data.next(0x30), 0x30)
+    if der_name(content.next()) != TST_INFO:
+        raise Broken
+    inner = Parts(content.next(0xA0), 0xA0)
+    info = inner.next(4).content
+    inner.end()
+    content.end()
+    bundled = data.optional(0xA0)
+    certificates = [] if bundled is None else [one.whole for one in Parts(bundled, 0xA0).left]
+    data.optional(0xA1)
+    signers = Parts(data.next(0x31), 0x31).left
+    data.end()
+    imprint, second = read_info(der_one(info, 0x30))
+    if note is not None:
+        if imprint != sha(note) or len(signers) != 1:
+            raise Broken
+        read_signer(signers[0], digests, info, [*certificates, *others])
+    return second
+
+
+def is_stamp(answer: bytes) -> bool:
+    try:
+        return stamp_second(answer) >= 0
+    except Broken:
+        return False
+
+
+def read_info(element: Der) -> Tuple[bytes, int]:
+    """Return imprint and time of a TSTInfo; the imprint is a SHA-256, no extension may be critical."""
+    parts = Parts(element, 0x30)
+    if der_integer(parts.next(2)) != 1:
+        raise Broken
+    der_name(parts.next())
+    hashed = Parts(parts.next(0x30), 0x30)
+    if SHA_2.get(algorithm(hashed.next())) != "sha256":
+        raise Broken
+    imprint = hashed.next(4).content
+    hashed.end()
+    der_integer(parts.next(2))
+    second = der_second(parts.next())
+    accuracy = parts.optional(0x30)
+    if accuracy is not None:
+        spread = Parts(accuracy, 0x30)
+        for tag in (0x02, 0x80, 0x81):
+            one = spread.optional(tag)
+            if one is not None:
+                der_integer(one)
+        spread.end()
+    parts.optional(1)
+    nonce = parts.optional(2)
+    if nonce is not None:
+        der_integer(nonce)
+    parts.optional(0xA0)
+    extensions = parts.optional(0xA1)
+    parts.end()
+    for one in [] if extensions is None else Parts(extensions, 0xA1).left:
+        extension = Parts(one, 0x30)
+        der_name(extension.next())
+        critical = extension.optional(1)
+        if critical is not None and critical.content != b"\0":
+            raise Broken
+    return imprint, second
+
+
+def read_signer(element: Der, digests: List[str], info: bytes, certificates: List[bytes]) -> None:
+    """Check all of a SignerInfo but its signature: that it is about this content, and names its certificate."""
+    parts = Parts(element, 0x30)
+    version, sid = der_integer(parts.next(2)), parts.next()
+    digest = algorithm(parts.next())
+    attributes: Dict[str, Der] = {}
+    for one in Parts(parts.next(0xA0), 0xA0).left:
+        pair = Parts(one, 0x30)
+        name, values = der_name(pair.next()), pair.next(0x31)
+        pair.end()
+        if name in attributes:
+            raise Broken
+        attributes[name] = values
+    method = algorithm(parts.next())
+    parts.next(4)
+    parts.optional(0xA1)
+    parts.end()
+    kind = SHA_2.get(digest)
+    if version != (1 if sid.tag == 0x30 else 3) or kind is None or digest not in digests:
+        raise Broken
+    if CONTENT_TYPE not in attributes or MESSAGE_DIGEST not in attributes:
+        raise Broken
+    if der_name(der_one(attributes[CONTENT_TYPE].content, 6)) != TST_INFO:
+        raise Broken
+    if der_one(attributes[MESSAGE_DIGEST].content, 4).content != hashlib.new(kind, info).digest():
+        raise Broken
+    named = [der for der, told in [(der, read_certificate(der)) for der in certificates] if told.is_named_by(sid)]
+    if not named or not names_certificate(attributes, named[0]):
+        raise Broken
+    rsa, ecdsa = SIGNED_BY[kind]
+    allowed = {RSA: (RSA, RSA[:-2] + rsa), EC: ("2a8648ce3d0403" + ecdsa,)}
+    if method not in allowed.get(read_certificate(named[0]).key_kind, ()):
+        raise Broken
+
+
+class Certificate(NamedTuple):
+    serial: Der
+    issuer: Der
+    subject: Der
+    key_kind: str
+    key_id: Optional[bytes]
+
+    def is_named_by(self, sid: Der) -> bool:
+        if sid.tag == 0x80:
+            return self.key_id == sid.content
+        return sid.tag == 0x30 and sid.content == self.issuer.whole + self.serial.whole
+
+
+def read_certificate(content: bytes) -> Certificate:
+    whole = Parts(der_one(content, 0x30), 0x30)
+    parts = Parts(whole.next(0x30), 0x30)
+    parts.optional(0xA0)
+    serial = parts.next(2)
+    if der_integer(serial) < 1:
+        raise Broken
+    parts.next(0x30)
+    issuer = parts.next(0x30)
+    parts.next(0x30)
+    subject = parts.next(0x30)
+    key = Parts(Parts(parts.next(0x30), 0x30).next(0x30), 0x30)
+    extensions = [one for one in parts.left if one.tag == 0xA3]
+    key_id = None
+    for one in Parts(Parts(extensions[0], 0xA3).next(0x30), 0x30).left if extensions else []:
+        extension = Parts(one, 0x30)
+        if der_name(extension.next()) == "551d0e":
+            extension.optional(1)
+            key_id = der_one(extension.next(4).content, 4).content
+    return Certificate(serial, issuer, subject, der_name(key.next()), key_id)
+
+
+def names_certificate(attributes: Dict[str, Der], certificate: bytes) -> bool:
+    """Say whether the signed attributes name this certificate by its hash (RFC 2634 ESSCertID, RFC 5816 ESSCertIDv2)."""
+    judged = []
+    for name, usual in ((NAMES_SHA1, "sha1"), (NAMES_SHA2, "sha256")):
+        if name not in attributes:
+            continue
+        many = Parts(der_one(attributes[name].content, 0x30), 0x30).next(0x30)
+        first = Parts(Parts(many, 0x30).next(0x30), 0x30)
+        written = first.optional(0x30) if usual == "sha256" else None
+        kind = usual if written is None else SHA_2.get(der_name(Parts(written, 0x30).next()), "")
+        judged.append(bool(kind) and first.next(4).content == hashlib.new(kind, certificate).digest())
+    return bool(judged) and all(judged)
+
+
+PEM = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\t-\r ]*)-----END CERTIFICATE-----")
+
+
+def pem_certificates(pem: bytes) -> Tuple[bytes, ...]:
+    found = tuple(unbase(re.sub(r"\s", "", decode(one))) for one in PEM.findall(pem))
+    if not found or len(found) != pem.count(b"-----BEGIN CERTIFICATE-----"):
+        raise Broken
+    return found
 
 
 def stamp_holds(openssl: str, note: bytes, answer: bytes, roots: bytes) -> bool:
     """Ask openssl, at the time in the token: the authority's certificate may have ended since."""
-    second = stamp_second(answer)
-    if second is None:
+    try:
+        certificates = pem_certificates(roots)
+        second = stamp_second(answer, note, certificates)
+    except Broken:
         return False
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for file, content in (("checkpoint", note), ("checkpoint.tsr", answer), ("tsa.pem", roots)):
+        for file, content in (("checkpoint", note), ("checkpoint.tsr", answer), ("tsa.pem", shown)):
             (folder / file).write_bytes(content)
         words = ["ts", "-verify", "-data", "checkpoint", "-in", "checkpoint.tsr", "-CAfile", "tsa.pem"]
         done = subprocess.run(  # noqa: S603 - the words are fixed, the files are ours
-            [openssl, *words, "-attime", second],
+            [openssl, *words, "-check_ss_sig", "-attime", str(second)],
             cwd=name,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -590,6 +859,7 @@ def describe(record: bytes) -> str:
     except Broken:
         return ""
     ns, name = top.get("received_ns", top.get("at_ns")), top.get("signal", top.get("kind"))
+    hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
     if type(ns) is not int or not isinstance(name, str) or not 0 <= ns < LATE:
         return ""
     return f" ({utc(ns)} {name})"
@@ -605,6 +875,9 @@ def utc(ns: int) -> str:
     month = 1
     for length in (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30):
         if days < length:
+    shown = b"".join(
+        b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(one) + b"-----END CERTIFICATE-----\n" for one in certificates
+    )
             break
         days, month = days - length, month + 1
     clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}.{ns % 1000000000 // 1000000:03d}Z"
@@ -643,8 +916,6 @@ class Verifier:
         elif self.authority is None and any(name.endswith(".tsr") for name in self.members):
             self.notes.append("note: the authority of time stamps is the bundle's own")
         self.subject = f"{manifest.kind} {manifest.id}"
-        self.check_head(manifest, self.policy)
-        self.check_stamps(manifest, self.policy)
         entries, whole = read_entries(self.members.get("entries.bin", b""))
         self.records = len(entries)
         if not whole:
@@ -668,7 +939,7 @@ class Verifier:
         if any(key.type == 6 for key in witnesses):
             self.notes.append("note: cosignatures of type 06 (ML-DSA-44) are not checked here, use `gateway verify`")
         witnesses = [key for key in witnesses if key.type != 6]
-        known = {(key.name, key.id()): key for key in [*policy.logs, *policy.publish, *witnesses]}
+        known = {(key.name, key.id()): key for key in [*logs, *publish, *witnesses]}
         held: List[Key] = []
         failed: List[Key] = []
         for name, key_id, signature in lines:
@@ -676,14 +947,14 @@ class Verifier:
             if key is not None:
                 (held if line_holds(key, text, signature) else failed).append(key)
         bad = [str(key) for key in failed]
-        if not any(key in held or key in failed for key in policy.logs):
+        if not any(key in held or key in failed for key in logs):
             own = [key_id for name, key_id, _ in lines if name == origin]
             bad.append(f"{origin}+{own[0].hex()}" if own else origin)
         bad += [str(key) for key in policy.publish if key not in held and key not in failed]
         for name in bad:
             text_ = f"FAILED at size {size:,}: signature of {name} does not verify"
             self.found.append(Finding("signature", size, text_))
-        self.heads = int(any(key in held for key in policy.logs))
+        self.heads = int(any(key in held for key in logs))
         if (origin, size, root.hex()) != (manifest.origin, manifest.size, manifest.root):
             self.found.append(in_file("altered", "manifest.json", "is not about the tree in checkpoint"))
         cosigners = [key for key in witnesses if key in held]
@@ -716,10 +987,10 @@ class Verifier:
             self.notes.append("note: time stamps not checked")
 
     def check_token(self, name: str) -> None:
-        listed = self.manifest.files.get(f"{name}.tsr") if self.manifest else None
-        if self.openssl is None or sha(self.members[f"{name}.tsr"]).hex() != listed:
+        own = [] if self.authority else [OWN_AUTHORITY]
+        if self.openssl is None or not all(self.is_listed(one) for one in [f"{name}.tsr", *own]):
             return  # a changed file is named with the files
-        roots = self.authority or self.members.get("keys/tsa.pem", b"")
+        roots = self.authority or self.members.get(OWN_AUTHORITY, b"")
         if stamp_holds(self.openssl, self.members.get(name, b""), self.members[f"{name}.tsr"], roots):
             self.stamps += 1
         else:
@@ -828,6 +1099,11 @@ class Verifier:
             if name.startswith("blob/") and name != f"blob/{digest[:2]}/{digest}":
                 self.found.append(in_file("altered", name, "content hash differs from its name"))
 
+    def is_listed(self, name: str) -> bool:
+        """Say whether a member is the one that the manifest lists; what is neither listed nor there is too."""
+        listed = self.manifest.files.get(name) if self.manifest else None
+        return listed == (sha(self.members[name]).hex() if name in self.members else None)
+
     def check_files(self, manifest: Manifest) -> None:
         for name, digest in sorted(manifest.files.items()):
             if name not in self.members:
@@ -923,16 +1199,15 @@ def extract(members: Dict[str, bytes], policy: Policy, folder: Path) -> None:
                 files[f"{stem}.sig"] = signature
                 files[f"{stem}.pem"] = b"-----BEGIN PUBLIC KEY-----\n" + body + b"-----END PUBLIC KEY-----\n"
     files.update({Path(name).name: members[name] for name in members if name.startswith("samples/")})
-    if "checkpoint.tsr" in members:
+    if "checkpoint.tsr" in members and is_stamp(members["checkpoint.tsr"]):
         files["checkpoint.tsr"], files["tsa.pem"] = members["checkpoint.tsr"], members.get("keys/tsa.pem", b"")
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     print("openssl pkeyutl -verify -pubin -inkey seal.pem -rawin -in cp.txt -sigfile seal.sig")
     if "checkpoint.tsr" in files:
-        second = stamp_second(files["checkpoint.tsr"])
         words = "openssl ts -verify -data checkpoint -in checkpoint.tsr -CAfile tsa.pem -attime"
-        print(f"{words} {second}")
+        print(f"{words} {stamp_second(files['checkpoint.tsr'])}")
     if "publish.sig" in files:
         print("openssl dgst -sha256 -verify publish.pem -signature publish.sig cp.txt")
 
