@@ -25,16 +25,16 @@ from gateway.ledger.verify.bundle_stamps import BundleStamps, parse_consistency
 from gateway.ledger.verify.manifest import read_manifest
 from tests.counterparts import tsa
 from tests.ledger.logs import Log, genesis, reading
-from tests.ledger.test_bundle import OWN, SCRIPT, standalone
 from tests.ledger.stamp_forge import STAMPING, Holder, Token, info
+from tests.ledger.test_bundle import OWN, SCRIPT, standalone
 from tests.ledger.test_damage import POLICY, cosigned, entries
 from tests.ledger.vector_files import WITNESS_KEY
 
 GOOD = "VERIFIED  22 records, 1 head, 1 witness, 4 time stamps, batch B-123"
 OWN_TSA = "note: the authority of time stamps is the bundle's own"
 COSIGNED_NS = 1_792_889_410_000_000_000
-
 FORGED = Holder("stamper", [STAMPING])
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

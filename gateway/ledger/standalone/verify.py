@@ -568,6 +568,7 @@ def der_second(element: Der) -> int:
         raise Broken
     digits = found[1].decode()
     year, month, day = int(digits[:4]), int(digits[4:6]), int(digits[6:8])
+    hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
     if year < 1970 or not 1 <= month <= 12 or not 1 <= day <= lengths[month - 1]:
@@ -778,6 +779,9 @@ def stamp_holds(openssl: str, note: bytes, answer: bytes, roots: bytes) -> bool:
         second = stamp_second(answer, note, certificates)
     except Broken:
         return False
+    shown = b"".join(
+        b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(one) + b"-----END CERTIFICATE-----\n" for one in certificates
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, content in (("checkpoint", note), ("checkpoint.tsr", answer), ("tsa.pem", shown)):
@@ -859,7 +863,6 @@ def describe(record: bytes) -> str:
     except Broken:
         return ""
     ns, name = top.get("received_ns", top.get("at_ns")), top.get("signal", top.get("kind"))
-    hour, minute, second = int(digits[8:10]), int(digits[10:12]), int(digits[12:])
     if type(ns) is not int or not isinstance(name, str) or not 0 <= ns < LATE:
         return ""
     return f" ({utc(ns)} {name})"
@@ -875,9 +878,6 @@ def utc(ns: int) -> str:
     month = 1
     for length in (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30):
         if days < length:
-    shown = b"".join(
-        b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(one) + b"-----END CERTIFICATE-----\n" for one in certificates
-    )
             break
         days, month = days - length, month + 1
     clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}.{ns % 1000000000 // 1000000:03d}Z"
@@ -996,6 +996,11 @@ class Verifier:
         else:
             self.found.append(in_file("signature", f"{name}.tsr", "time stamp does not verify"))
 
+    def is_listed(self, name: str) -> bool:
+        """Say whether a member is the one that the manifest lists; what is neither listed nor there is too."""
+        listed = self.manifest.files.get(name) if self.manifest else None
+        return listed == (sha(self.members[name]).hex() if name in self.members else None)
+
     def check_entries(self, manifest: Manifest, entries: List[Entry]) -> bool:
         """Order, 4-byte hashes, `n`, proof."""
         due = sorted(entries, key=lambda one: one.place)
@@ -1098,11 +1103,6 @@ class Verifier:
             digest = sha(self.members[name]).hex()
             if name.startswith("blob/") and name != f"blob/{digest[:2]}/{digest}":
                 self.found.append(in_file("altered", name, "content hash differs from its name"))
-
-    def is_listed(self, name: str) -> bool:
-        """Say whether a member is the one that the manifest lists; what is neither listed nor there is too."""
-        listed = self.manifest.files.get(name) if self.manifest else None
-        return listed == (sha(self.members[name]).hex() if name in self.members else None)
 
     def check_files(self, manifest: Manifest) -> None:
         for name, digest in sorted(manifest.files.items()):

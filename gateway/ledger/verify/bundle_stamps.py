@@ -77,7 +77,7 @@ class BundleStamps:
 
     def _check_head(self, size: int, name: str) -> None:
         members, manifest = self._members, self._manifest
-        head = open_head(members.get(name, b""), size, self._policy.logs)
+        head = open_head(members.get(name, b""), size, self._ring.counting("seal", size))
         checkpoint = head.checkpoint
         if head.findings or checkpoint is None or (checkpoint.origin, checkpoint.size) != (manifest.origin, size):
             self.findings.append(texts.in_file("altered", name, FOREIGN_HEAD))
