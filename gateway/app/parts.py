@@ -114,7 +114,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site), batches=book)
     _know_repeats(site, standing, intake)
     indexing = Indexing(site.state / "index.db", origin, store, committer)
-    stamping = await open_stamping(site, store, committer, indexing, outside, stamp, stack)
+    stamping = await _stamping(site, store, committer, indexing, outside, standing, stamp, stack)
     judge = _judge(site, committer, stamp, store, head, indexing, book)
     bundles = _bundles(build, outside.policy, store, indexing)
     maker = _maker(_maker_settings(site, sealer.key, build.version), site, judge, store, indexing, bundles)
@@ -209,6 +209,28 @@ def _standing(site: Site, store: SegmentStore, head: StoreHead) -> Standing:
     for index, _, content in store.read(segment_of(max(size - 1, 0)), size):
         standing.apply(index, parse_record(content))
     return standing
+
+
+async def _stamping(
+    site: Site,
+    store: SegmentStore,
+    committer: Committer,
+    indexing: Indexing,
+    outside: Outside,
+    standing: Standing,
+    stamp: Stamper,
+    stack: AsyncExitStack,
+) -> Stamping | None:
+    """Return what stamps, None without an authority; the newest anchor of all kinds goes into the next segment's carry."""
+    stamping = await open_stamping(site, store, committer, indexing, outside, stamp, stack)
+
+    def note(index: int) -> None:
+        standing.anchor = index
+
+    for anchoring in (outside.witnessing, stamping):
+        if anchoring is not None:
+            anchoring.on_anchor = note
+    return stamping
 
 
 def _found(head: StoreHead, *, crashed: bool) -> dict[str, object]:

@@ -94,6 +94,7 @@ class Stamping:
         self._sleep = sleep
         self._in_thread = in_thread
         self.standing = StampStanding()
+        self.on_anchor: Callable[[int], None] | None = None
         self._introduced = False
         self._wanted = 0
         self._good_ns = clock.now().monotonic_ns
@@ -223,8 +224,11 @@ class Stamping:
                 facts={"authority_sha256": sha256(self._authority.pem).hexdigest()},
             )
         )
-        first = self._journal.append(records, side_objects=[self._authority.pem])
-        await self._journal.committed(first + len(records) - 1)
+        last = self._journal.index_of(len(records) - 1)
+        self._journal.append(records, side_objects=[self._authority.pem])
+        if self.on_anchor is not None:
+            self.on_anchor(last)
+        await self._journal.committed(last)
         self._succeed(size, stamped)
 
     def _introduction(self, size: int) -> list[Record]:

@@ -16,6 +16,7 @@ import msgspec
 from gateway.domain.repeat import TransportKey, format_transport_key, topic_of
 from gateway.errors import LedgerDoubt
 from gateway.ledger.records import (
+    Anchor,
     Batch,
     Calibration,
     Clock,
@@ -77,6 +78,8 @@ class Standing:
     config: str | None = None
     stopped: bool = True
     last_index: int = -1
+    anchor: int | None = None
+    """Index of the newest anchor: the next start compares its tree with it, wherever it stands."""
     signals: dict[str, SignalStanding] = field(default_factory=dict[str, SignalStanding])
     sources: dict[str, SourceStanding] = field(default_factory=dict[str, SourceStanding])
     gaps_open: dict[str, OpenGap] = field(default_factory=dict[str, OpenGap])
@@ -101,8 +104,8 @@ class Standing:
             self._gateway(record)
         elif isinstance(record, Quarantine):
             self._quarantine(record)
-        elif isinstance(record, Calibration) and record.event == "effective":
-            self.signals.setdefault(record.signal, SignalStanding()).calibration = index
+        elif isinstance(record, Calibration | Anchor):
+            self._named_by_index(index, record)
         elif isinstance(record, Signal):
             self.places[record.signal] = (record.source, record.address)
         elif isinstance(record, Config) and record.event == "effective":
@@ -140,10 +143,10 @@ class Standing:
         return msgspec.json.encode(carry)
 
     def carry_facts(self) -> dict[str, Any]:
-        """Return what a start needs beside the carry, as parallel lists: open gaps, calibrations in force."""
+        """Return what a start needs beside the carry: the newest anchor; as parallel lists open gaps, calibrations."""
         gaps = sorted(self.gaps_open.values(), key=lambda gap: gap.gap)
         calibrated = sorted((k, s.calibration) for k, s in self.signals.items() if s.calibration is not None)
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {} if self.anchor is None else {"anchor_index": self.anchor}
         if calibrated:
             facts["calibration_index"] = [index for _, index in calibrated]
             facts["calibration_signal"] = [signal for signal, _ in calibrated]
@@ -153,6 +156,12 @@ class Standing:
             facts["gap_key"] = [gap.key for gap in gaps]
             facts["gap_source"] = [gap.source for gap in gaps]
         return facts
+
+    def _named_by_index(self, index: int, record: Calibration | Anchor) -> None:
+        if isinstance(record, Calibration) and record.event == "effective":
+            self.signals.setdefault(record.signal, SignalStanding()).calibration = index
+        elif isinstance(record, Anchor) and record.event in {"cosigned", "timestamped"}:
+            self.anchor = index
 
     def _reading(self, record: Reading) -> None:
         signal = self.signals.setdefault(record.signal, SignalStanding())
@@ -245,6 +254,7 @@ class Standing:
             self._at(source, incarnation, epoch, position)
 
     def _load_facts(self, facts: dict[str, Any]) -> None:
+        self.anchor = facts.get("anchor_index", self.anchor)
         for signal, index in zip(facts.get("calibration_signal", ()), facts.get("calibration_index", ()), strict=True):
             self.signals.setdefault(signal, SignalStanding()).calibration = index
         names = ("gap_id", "gap_source", "gap_key", "gap_cause")

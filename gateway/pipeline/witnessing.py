@@ -94,6 +94,7 @@ class Witnessing:
         self.heads = WitnessHeads(settings.policy)
         self.standing = {one.name: WitnessStanding(memory=memory.load(one.name)) for one in self._parties}
         self.anchored = 0
+        self.on_anchor: Callable[[int], None] | None = None
         self.level = ""
         self._stale_from = 0
         self._anchored_ns: int | None = None
@@ -317,8 +318,11 @@ class Witnessing:
         if self._held is not None:
             self._held.append(make)
             return True
+        record = make()
         try:
-            self._journal.append([make()])
+            index = self._journal.append([record])
         except LedgerDoubt:
             return False
+        if self.on_anchor is not None and isinstance(record, Anchor):
+            self.on_anchor(index)
         return True

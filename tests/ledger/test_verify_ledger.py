@@ -258,6 +258,30 @@ def test_us_01_anchors_are_held_against_the_tree():
     assert verified(told(previous)).exit_code == 0
 
 
+@pytest.mark.req("AC-03")
+def test_us_01_an_anchor_of_a_size_at_which_no_frame_ends_is_another_tree():
+    other = Log([genesis(), [reading(n) for n in range(1, 8)]])
+    note = cosigned(other.notes[1])
+    result = verify_ledger(told(anchor(12, note)).files.items(), policy=POLICY)
+    root = other.head.root().hex()[:8]
+    assert result.last_line == f"FAILED at size 12: two sealed trees, root {root} was seen and no frame ends there"
+    assert result.failures[0].class_ == "split"
+
+
+@pytest.mark.req("AC-03")
+def test_us_01_an_anchor_of_a_size_that_its_own_record_does_not_follow_is_another_tree():
+    other = Log([genesis(), *([reading(n)] for n in range(1, 50))])
+    assert "two sealed trees" in verified(told(anchor(54, cosigned(other.notes[-1])))).last_line
+
+
+def test_an_anchor_behind_damage_is_not_held_against_a_tree_that_was_lost():
+    log = small_log()
+    note = cosigned(log.notes[2])
+    log.commit([anchor(25, note)])
+    rewrite(log, 1, altered_in_place)
+    assert {one.class_ for one in verified(log).failures} == {"altered"}
+
+
 def test_us_01_pruned_beginning():
     pruned = HEAD % b"gateway" + b'"event":"pruned","gateway":"gw-01","run":1,"facts":{"first":0,"last":34}}'
     log = small_log()

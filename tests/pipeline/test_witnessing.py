@@ -70,6 +70,16 @@ async def test_an_anchor_needs_a_majority(count, needed):
     assert subject.subject.best_note(5) is None
 
 
+async def test_the_newest_anchor_is_told_by_the_index_it_will_have():
+    subject = bench()
+    told: list[int] = []
+    subject.subject.on_anchor = told.append
+    async with subject.life():
+        await subject.publish()
+        await asyncio.sleep(0.02)
+    assert [subject.journal.records[index].kind for index in told] == ["anchor"]
+
+
 async def test_cosignatures_of_different_heads_make_no_quorum():
     subject = bench(3)
     subject.witnesses[1].fail_next = ["503"]

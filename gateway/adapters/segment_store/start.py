@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from gateway.adapters.segment_store.anchors import check_newest_anchor
 from gateway.adapters.segment_store.disk import Disk, opened, sync_data
 from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.layout import Layout, SegmentName
-from gateway.adapters.segment_store.tiles import TileFolder
+from gateway.adapters.segment_store.tile_maker import TileMaker
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.errors import EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import parse_checkpoint
@@ -61,7 +62,7 @@ class StartCheck:
         self,
         disk: Disk,
         layout: Layout,
-        tiles: TileFolder,
+        maker: TileMaker,
         root_at: RootAt,
         origin: str,
         keys: Sequence[VerifyKey],
@@ -69,7 +70,8 @@ class StartCheck:
         self._root_at = root_at
         self._disk = disk
         self._layout = layout
-        self._tiles = tiles
+        self._maker = maker
+        self._tiles = maker.folder
         self._origin = origin
         self._keys = keys
         self._direct = True
@@ -104,11 +106,13 @@ class StartCheck:
         start = Tree(segment, self._tiles.peaks(segment)) if segment else None
         verifier = LedgerVerifier(policy=Policy(tuple(self._keys)), start=start)
         leaves: list[bytes] = []
+        told: list[Any] = []
         content, scan = b"", None
         for name in [one for one in names if one.first >= segment]:
             content = contents.get(name) or self._read(name, last=name == names[-1])
             scan = scan_file(name.text, content)
             verifier.add(scan)
+            told += [record for _, record in scan.facts.told]
             leaves += [leaf for frame in scan.frames if not frame.text for leaf in frame.leaf_hashes]
         assert scan is not None, "the last segment has a file"
         self._judge(verifier)
@@ -118,6 +122,8 @@ class StartCheck:
             raise _damage(names[-1], found.offset, found.tree.size, tail.name.first)
         if tail is not None and found.tail is not tail:
             raise _damage(names[-1], found.offset, found.tree.size, None)
+        carry = self._record_at(segment) if segment else None
+        check_newest_anchor(found.tree, segment, told, carry, self._record_at, self._maker.tile)
         return found._replace(direct=self._direct)
 
     def _judge(self, verifier: LedgerVerifier) -> None:
@@ -177,6 +183,10 @@ class StartCheck:
                 f"fork: size {published.size:,} has root {here}, {published.root.hex()[:8]} was {how}",
                 remedy="bring the files back from mirror or backup; if there are none, an approver starts a new log",
             )
+
+    def _record_at(self, index: int) -> bytes | None:
+        """Return the JSON of a record, None where none is stored."""
+        return next((record for _, _, record in self._maker.reader.read(index, index + 1)), None)
 
     def _read(self, name: SegmentName, *, last: bool) -> bytes:
         return self._read_last(name) if last else read_segment(self._layout.segment(name), packed=name.packed)

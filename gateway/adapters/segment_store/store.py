@@ -226,7 +226,7 @@ class SegmentStore:
 
     def _start(self) -> StoreHead:
         halted = read_halt(self.layout.halted)
-        check = StartCheck(self._disk, self.layout, self.tiles, self._root_at, self._origin, self._keys())
+        check = StartCheck(self._disk, self.layout, self.tile_maker, self._root_at, self._origin, self._keys())
         found = check.run()
         self._refuse_unproved(halted, found)
         recovered = recover(self._disk, self.layout, found.tail) if found.tail is not None else Recovered(0, None)

@@ -19,8 +19,8 @@ class TileMaker:
     """Makes tiles on request; the lower ones are hashed from entries, so they are as true as the entries are."""
 
     def __init__(self, reader: SegmentReader, folder: TileFolder) -> None:
-        self._reader = reader
-        self._folder = folder
+        self.reader = reader
+        self.folder = folder
         self._nodes: OrderedDict[Tile, bytes] = OrderedDict()
 
     def tile(self, tile: Tile) -> bytes:
@@ -33,7 +33,7 @@ class TileMaker:
         if tile.level == 0:
             return hash_leaves(self._entries(tile))
         if tile.width == TILE_WIDTH:
-            return self._folder.full(tile.level, tile.number)
+            return self.folder.full(tile.level, tile.number)
         start = tile.number * TILE_WIDTH
         return [self._above(Tile(tile.level - 1, start + at)) for at in range(tile.width)]
 
@@ -48,7 +48,7 @@ class TileMaker:
 
     def _entries(self, tile: Tile) -> list[bytes]:
         first = tile.number * TILE_WIDTH
-        entries = [salt + record for _, salt, record in self._reader.read(first, first + tile.width)]
+        entries = [salt + record for _, salt, record in self.reader.read(first, first + tile.width)]
         if len(entries) != tile.width:
             raise EvidenceRefused(
                 f"{format_path(tile)}: {len(entries)} of {tile.width} entries are stored",

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, Final
@@ -17,6 +16,7 @@ from gateway.ledger.policy import Policy
 from gateway.ledger.verify import texts
 from gateway.ledger.verify.findings import Collector, Counts, Finding, Result
 from gateway.ledger.verify.heads import judge_quorum, open_head, read_head
+from gateway.ledger.verify.roots import FrameRoots
 from gateway.ledger.verify.scan import FileScan, FrameScan, scan_file
 from gateway.ledger.verify.stamps import Beside, Stamps, bracket_of
 from gateway.ledger.verify.told import Told
@@ -74,7 +74,7 @@ class LedgerVerifier:
         self._published = published
         self._watch = _size_of(published)
         self._root_at_watch: bytes | None = None
-        self._roots: OrderedDict[int, bytes] = OrderedDict()
+        self._roots = FrameRoots(self.size, ROOTS_KEPT)
         self._first = self.size
         self._stamps = None if beside is None else Stamps(beside, authority, self._fail, whole=start is None)
         self._told = Told(policy, self._fail, self._roots, self._stamps)
@@ -245,11 +245,10 @@ class LedgerVerifier:
             self.tree.extend(frame.leaf_hashes[:cut])
             self._root_at_watch = self.tree.root()
         self.tree, self.size = grown, grown.size
-        self._roots[self.size] = grown.root()
+        root = grown.root()
+        self._roots.add(self.size, root)
         if cut == frame.n:
-            self._root_at_watch = self._roots[self.size]
-        if len(self._roots) > ROOTS_KEPT:
-            self._roots.popitem(last=False)
+            self._root_at_watch = root
 
     def _skip_to(self, first: int, file: str, offset: int) -> None:
         if first > self.size:
@@ -259,6 +258,7 @@ class LedgerVerifier:
     def _lose(self, size: int) -> None:
         """Go on at ``size`` without a tree: later roots can no longer be recomputed, salts and CRCs can."""
         self.tree, self.size = None, size
+        self._roots.lose(size)
 
     def _check_seal(self, frame: FrameScan) -> None:
         size = frame.first + frame.n

@@ -84,6 +84,12 @@ def split(size: int, ours: bytes, theirs: bytes) -> Finding:
     return Finding(class_="split", size=size, text=text)
 
 
+def never_sealed(size: int, theirs: bytes) -> Finding:
+    """A tree that others have seen, of a size at which no frame ends here: only ends of frames are ever published."""
+    text = f"FAILED at size {size:,}: two sealed trees, root {theirs[:4].hex()} was seen and no frame ends there"
+    return Finding(class_="split", size=size, text=text)
+
+
 def unsealed(size: int, key: str, **place: Any) -> Finding:
     """A seal or cosignature that fails, or is of no key that counts for this size."""
     text = f"FAILED at size {size:,}: signature of {key} does not verify"

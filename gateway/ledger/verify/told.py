@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from gateway.ledger.keys import KeyRing
@@ -12,6 +12,7 @@ from gateway.ledger.records import Anchor, Config, Gateway, Key
 from gateway.ledger.verify import texts
 from gateway.ledger.verify.findings import Finding
 from gateway.ledger.verify.heads import open_head
+from gateway.ledger.verify.roots import FrameRoots
 from gateway.ledger.verify.schema import RecordFacts, hole
 from gateway.ledger.verify.stamps import Stamps
 
@@ -19,7 +20,7 @@ _PREFIX: Final = 16
 
 
 class Told:
-    """What the records of one ledger have said so far. ``fail`` takes each finding; ``roots``: size → frame root.
+    """What the records of one ledger have said so far. ``fail`` takes each finding; ``roots``: what frames sealed.
 
     ``stamps`` judges time stamps; None: they are not checked.
     """
@@ -28,7 +29,7 @@ class Told:
         self,
         policy: Policy | None,
         fail: Callable[[Finding], None],
-        roots: Mapping[int, bytes],
+        roots: FrameRoots,
         stamps: Stamps | None = None,
     ) -> None:
         self._stamps = stamps
@@ -93,9 +94,11 @@ class Told:
         ):
             self._fail(texts.at_size("altered", anchor.size, "frozen note is about another tree than its record"))
         self.cosigners.update(head.cosigners)
-        known = self._roots.get(head.checkpoint.size)
+        known = self._roots.at(head.checkpoint.size)
         if known is not None and known != head.checkpoint.root:
             self._fail(texts.split(head.checkpoint.size, known, head.checkpoint.root))
+        elif self._roots.lacks(head.checkpoint.size):
+            self._fail(texts.never_sealed(head.checkpoint.size, head.checkpoint.root))
         elif head.sealed:
             self.heads.add(head.checkpoint.size)
 
