@@ -17,6 +17,7 @@ from gateway.adapters.http.api import Api, telemetry_application
 from gateway.adapters.http.gate import Gate
 from gateway.adapters.http.server import bind, bind_unix, serve
 from gateway.adapters.machine_accounts import MachineAccounts
+from gateway.adapters.segment_store.served import PublishedLog
 from gateway.adapters.systemd import Systemd
 from gateway.app.parts import Parts, make_parts
 from gateway.app.site import Site
@@ -68,7 +69,17 @@ class Listening:
         settings, accounts = site.settings, MachineAccounts(site.state / "machines.json")
         desks = parts.desks
         gate = Gate(accounts, desks.batches, lambda: parts.clock.now().wall_ns, lambda: secrets.token_hex(8))
-        api = Api(gate, desks.batches, desks.deliveries, desks.conditions, desks.evidence, parts.health).application()
+        log, open_tree = PublishedLog(site.ledger), settings.http.open_tree
+        api = Api(
+            gate,
+            desks.batches,
+            desks.deliveries,
+            desks.conditions,
+            desks.evidence,
+            parts.health,
+            log,
+            open_tree=open_tree,
+        ).application()
         telemetry = telemetry_application(parts.health)
         certificate = _pair(site, settings.http.certificate, settings.http.key)
         watched = _pair(site, settings.telemetry.certificate, settings.telemetry.key)

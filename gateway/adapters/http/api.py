@@ -13,15 +13,16 @@ from starlette.routing import Route
 from gateway.adapters.http.bodies import BatchEventBody
 from gateway.adapters.http.condition_routes import ConditionRoutes
 from gateway.adapters.http.delivery_routes import DeliveryRoutes
-from gateway.adapters.http.desk import BatchDesk, ConditionDesk, DeliveryDesk, EvidenceDesk, Health
+from gateway.adapters.http.desk import BatchDesk, ConditionDesk, DeliveryDesk, EvidenceDesk, Health, LogDesk
 from gateway.adapters.http.gate import Gate, idempotency_key, query_of, read_body, terminal
+from gateway.adapters.http.log_routes import LogRoutes
 from gateway.adapters.http.problems import Problem, answer
 
 LIST_MAX = 1_000
 
 
 class Api:
-    """The routes under `/api/v1`, and `/evidence`."""
+    """The routes under `/api/v1`, `/evidence` and `/log`."""
 
     def __init__(
         self,
@@ -31,6 +32,9 @@ class Api:
         conditions: ConditionDesk,
         evidence: EvidenceDesk,
         health: Health,
+        log: LogDesk,
+        *,
+        open_tree: bool = False,
     ) -> None:
         self._gate = gate
         self._batches = batches
@@ -38,6 +42,7 @@ class Api:
         self._others = [
             *DeliveryRoutes(gate, deliveries).routes(),
             *ConditionRoutes(gate, conditions, evidence).routes(),
+            *LogRoutes(gate, log, open_tree=open_tree).routes(),
         ]
 
     def application(self) -> Starlette:

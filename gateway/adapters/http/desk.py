@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.adapters.http.bodies import BatchEventBody
 from gateway.adapters.machine_accounts import MachineAccount
+from gateway.ledger.tile import Tile
 
 
 class BatchDesk(Protocol):
@@ -90,6 +91,42 @@ class ConditionDesk(Protocol):
 
     def deviation(self, deviation: str) -> dict[str, Any] | None:
         """Return one deviation, None if there is none of that id."""
+        ...
+
+
+class LogDesk(Protocol):
+    """The log as others read it: nothing beyond the published checkpoint. All methods block; None: there is no such thing."""
+
+    def checkpoint(self) -> bytes | None:
+        """Return the published note."""
+        ...
+
+    def policy(self) -> bytes | None:
+        """Return `keys/policy`."""
+        ...
+
+    def tile(self, tile: Tile) -> bytes | None:
+        """Return a tile or an entry bundle, full or partial."""
+        ...
+
+    def consistency(self, first: int, second: int | None) -> Sequence[bytes]:
+        """Return the proof from one size to another, None: to the published one. Raises `Refused` for other sizes."""
+        ...
+
+    def segment(self, first: int, offset: int) -> bytes | None:
+        """Return header and frames of the file that begins at ``first``, from an offset on. Raises `Refused`."""
+        ...
+
+    def blob(self, digest: str) -> bytes | None:
+        """Return a side object by its SHA-256."""
+        ...
+
+    def note(self, size: int) -> bytes | None:
+        """Return the frozen note of a size."""
+        ...
+
+    def token(self, size: int) -> bytes | None:
+        """Return the time stamp over the note of a size."""
         ...
 
 

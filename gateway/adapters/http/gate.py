@@ -60,8 +60,8 @@ class Gate:
         """Give a request its id."""
         request.state.request_id = self._new_id()
 
-    async def allow(self, request: Request, operation: str) -> MachineAccount:
-        """Return the account of a request that may do ``operation``; every refusal is recorded."""
+    async def known(self, request: Request, operation: str) -> MachineAccount:
+        """Return the account of a request, whatever it may do; ``operation`` is named in the record of a refusal."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         account = self._accounts.find(token.strip(), self._now_ns()) if scheme.lower() == "bearer" else None
         if account is None:
@@ -73,6 +73,11 @@ class Gate:
                 code="ACC-001",
                 remedy="gateway user add --machine --scope batch.start,batch.end",
             )
+        return account
+
+    async def allow(self, request: Request, operation: str) -> MachineAccount:
+        """Return the account of a request that may do ``operation``; every refusal is recorded."""
+        account = await self.known(request, operation)
         if operation not in account.scopes:
             await self._refusals.refused(operation, account.person, terminal(request), "ACC-002")
             raise Problem(

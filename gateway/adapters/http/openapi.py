@@ -17,6 +17,8 @@ from gateway.adapters.http import answers, bodies
 
 VERSION: Final = "1"
 ZIP: Final = "application/zip"
+TEXT: Final = "text/plain"
+BYTES: Final = "application/octet-stream"
 REFUSALS: Final = {
     "401": "no account",
     "403": "the account may not",
@@ -29,7 +31,7 @@ REFUSALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One route: who may, what it takes, what it answers; ``answer`` None is a zip."""
+    """One route: who may (empty: any account), what it takes, what it answers; ``answer`` None: bytes of ``media``."""
 
     method: str
     path: str
@@ -39,6 +41,7 @@ class Operation:
     body: type[BaseModel] | None = None
     query: tuple[str, ...] = ()
     status: str = "200"
+    media: str = ZIP
 
 
 OPERATIONS: Final = (
@@ -87,12 +90,40 @@ OPERATIONS: Final = (
     Operation("get", "/api/v1/deviations", "batch.read", "List deviations", answers.DeviationList, query=("open",)),
     Operation("get", "/api/v1/deviations/{deviation}", "batch.read", "Show a deviation", answers.DeviationAnswer),
     Operation("get", "/evidence/{digest}.zip", "bundle.export", "The bundle that an event names by its hash", None),
+    Operation("get", "/log/checkpoint", "", "The published checkpoint, a signed note", None, media=TEXT),
+    Operation("get", "/log/policy", "", "Keys and witnesses of the log, a tlog-policy", None, media=TEXT),
+    Operation(
+        "get",
+        "/log/consistency",
+        "",
+        "Proof that the tree of one size begins that of another, base64 lines",
+        None,
+        query=("from", "to"),
+        media=TEXT,
+    ),
+    Operation("get", "/log/tile/{tile}", "", "A tile of tlog-tiles, full or partial", None, media=BYTES),
+    Operation(
+        "get",
+        "/log/segments/{first}",
+        "bundle.export",
+        "Segment file from an offset",
+        None,
+        query=("offset",),
+        media=BYTES,
+    ),
+    Operation("get", "/log/blob/{digest}", "bundle.export", "A side object by its SHA-256", None, media=BYTES),
+    Operation("get", "/log/cp/{size}", "bundle.export", "The note that was time-stamped", None, media=BYTES),
+    Operation("get", "/log/cp/{size}.tsr", "bundle.export", "Its time stamp, as it came", None, media=BYTES),
 )
 _QUERY: Final = {
     "open": {"type": "string", "enum": ["true", "false"]},
     "failed": {"type": "string", "enum": ["true", "false"]},
     "equipment": {"type": "string"},
+    "from": {"type": "integer", "minimum": 0},
+    "to": {"type": "integer", "minimum": 0},
+    "offset": {"type": "integer", "minimum": 0},
 }
+_ANY: Final = "any account; none where `http.open_tree` is true (entry bundles: `bundle.export`)"
 
 
 def document() -> dict[str, Any]:
@@ -141,13 +172,13 @@ def _operation(one: Operation, names: Any) -> dict[str, Any]:
         key = {"type": "string", "minLength": 1, "maxLength": 64}
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
     problem = {"application/problem+json": {"schema": names[answers.Problem, "serialization"]}}
-    content: dict[str, Any] = {ZIP: {}}
+    content: dict[str, Any] = {one.media: {}}
     if one.answer is not None:
         content = {"application/json": {"schema": names[one.answer, "serialization"]}}
     told: dict[str, Any] = {
         "operationId": f"{one.method} {one.path}",
         "summary": one.summary,
-        "description": f"Scope: `{one.scope}`.",
+        "description": f"Scope: `{one.scope}`." if one.scope else f"Scope: {_ANY}.",
         "parameters": parameters,
         "responses": {
             one.status: {"description": "done", "content": content},
