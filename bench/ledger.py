@@ -51,6 +51,11 @@ def make_readings(count: int) -> list[Reading]:
     ]
 
 
+def policy() -> Policy:
+    """Return the keys that a verifier of these ledgers trusts."""
+    return Policy((_SEALER.key,))
+
+
 def open_ledger(path: Path) -> tuple[SegmentStore, Tree]:
     """Return an empty store and its tree."""
     store = SegmentStore(path, ORIGIN, OsClock(), vkeys=(_SEALER.vkey,))
@@ -64,7 +69,7 @@ def plan(tree: Tree, contents: Sequence[bytes]) -> CommitPlan:
 
 def verified_readings(path: Path) -> int:
     """Return how many readings the verified ledger holds."""
-    result = verify_folder(path, policy=Policy((_SEALER.key,)))
+    result = verify_folder(path, policy=policy())
     assert result.exit_code == 0, result.last_line
     return sum(
         content.startswith(b'{"v":1,"kind":"reading"') for _, _, content in LedgerFolder(path).reader.read(0, 1 << 62)

@@ -125,6 +125,19 @@ class Tree:
             if grown is not None and level and not height % 8:
                 grown.setdefault(height // 8, []).extend(level)
 
+    def graft(self, count: int, nodes: Sequence[bytes]) -> None:
+        """Append ``count`` leaves by the full subtrees that `cover` gave of them."""
+        stop = self.size + count
+        self._peaks.extend([b""] * (stop.bit_length() - len(self._peaks)))
+        for subtree in nodes:
+            node, size, height = subtree, self.size, _height_at(self.size, stop)
+            self.size += 1 << height
+            while size >> height & 1:
+                node = hash_node(self._peaks[height], node)
+                height += 1
+            self._peaks[height] = node
+        assert self.size == stop, f"{len(nodes)} subtrees are no cover of {count} leaves from {stop - count}"
+
     def root(self) -> bytes:
         """Return the Merkle tree head of all leaves appended so far, 32 bytes."""
         peaks = self.peaks()
@@ -134,6 +147,30 @@ class Tree:
         while peaks:
             root = hash_node(peaks.pop(), root)
         return root
+
+
+def cover(first: int, leaf_hashes: Sequence[bytes]) -> list[bytes]:
+    """Return the largest full subtrees that cover leaves ``first ..``, left to right: all that a tree needs of them.
+
+    Of n leaves there are at most 2·log2(n). They follow from the leaves alone, so another process can make them.
+    """
+    lefts: list[bytes] = []
+    rights: list[bytes] = []
+    level = leaf_hashes
+    while level:
+        low, high = first & 1, first + len(level) & 1
+        if low:
+            lefts.append(level[0])
+        if high and len(level) > low:
+            rights.append(level[-1])
+        first, level = (first + low) >> 1, hash_pairs(level[low:] if low else level)
+    return lefts + rights[::-1]
+
+
+def _height_at(size: int, stop: int) -> int:
+    """Return the height of the largest full subtree that begins at ``size`` and ends at or before ``stop``."""
+    room = (stop - size).bit_length() - 1
+    return min((size & -size).bit_length() - 1, room) if size else room
 
 
 def root_of(leaf_hashes: Sequence[bytes]) -> bytes:

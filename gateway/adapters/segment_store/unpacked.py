@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from gateway.errors import LedgerDoubt
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdError, decompress
+    from compression.zstd import ZstdDecompressor, ZstdError, decompress
 else:
-    from backports.zstd import ZstdError, decompress
+    from backports.zstd import ZstdDecompressor, ZstdError, decompress
+
+PIECE_BYTES: Final = 1024 * 1024
+_PACKED_BYTES: Final = PIECE_BYTES // 8
+
+
+def read_pieces(path: Path, *, packed: bool) -> Iterator[bytes]:
+    """Yield the bytes of a segment file, unpacked, a piece of at most 1 MiB at a time.
+
+    A packed file that is damaged ends early or raises `ZstdError` as `LedgerDoubt`: `read_segment` then says what is wrong.
+    """
+    with path.open("rb", buffering=0) as file:
+        if not packed:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+            return
+        unpacker = ZstdDecompressor()
+        while not unpacker.eof:
+            given = file.read(_PACKED_BYTES) if unpacker.needs_input else b""
+            if unpacker.needs_input and not given:
+                raise _damaged(path, "it is cut")
+            try:
+                piece = unpacker.decompress(given, PIECE_BYTES)
+            except ZstdError as error:
+                raise _damaged(path, error) from error
+            yield piece
+        if unpacker.unused_data or file.read(1):
+            raise _damaged(path, "bytes follow its end")
 
 
 def read_segment(path: Path, *, packed: bool) -> bytes:
@@ -21,7 +50,10 @@ def read_segment(path: Path, *, packed: bool) -> bytes:
     try:
         return decompress(content)
     except ZstdError as error:
-        raise LedgerDoubt(
-            f"damaged: {path.name} cannot be unpacked: {error}",
-            remedy="restore this file from backup or mirror",
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, why: object) -> LedgerDoubt:
+    return LedgerDoubt(
+        f"damaged: {path.name} cannot be unpacked: {why}", remedy="restore this file from backup or mirror"
+    )

@@ -14,13 +14,13 @@ from gateway.adapters.segment_store.disk import Disk
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.layout import Layout, SegmentName
-from gateway.adapters.segment_store.unpacked import read_segment
-from gateway.errors import Unavailable
+from gateway.adapters.segment_store.unpacked import read_pieces, read_segment
+from gateway.errors import LedgerDoubt, Unavailable
 from gateway.ledger.authority import Authority
 from gateway.ledger.merkle import Tree
 from gateway.ledger.policy import Policy
 from gateway.ledger.segment import segment_of
-from gateway.ledger.verify import FileScan, LedgerVerifier, Result, scan_file
+from gateway.ledger.verify import FileScan, LedgerVerifier, Result, fold_scan, scan_file, scan_stream, unread_file
 
 PARALLEL_FROM: Final = 6
 """With fewer files the start of a second process costs more than it saves."""
@@ -57,7 +57,7 @@ def verify_folder(
         beside=BesideFiles(layout),
         authority=authority,
     )
-    for done, scan in enumerate(_scans(layout, names), start=1):
+    for done, scan in enumerate(_scans(layout, names, verifier.watched), start=1):
         verifier.add(scan)
         if progress is not None:
             progress(done, len(names))
@@ -79,24 +79,31 @@ class BesideFiles(FrozenFolder):
             return None
 
 
-def _scans(layout: Layout, names: list[SegmentName]) -> Iterator[FileScan]:
+def _scans(layout: Layout, names: list[SegmentName], watched: int) -> Iterator[FileScan]:
     cores = os.cpu_count() or 1
     paths = [(layout.segment(name), name) for name in names]
     if len(names) < PARALLEL_FROM or cores == 1:
-        yield from (_scan(path, name) for path, name in paths)
+        yield from (scan_segment(path, name, watched) for path, name in paths)
         return
     with ProcessPoolExecutor(cores, mp_context=get_context("forkserver")) as pool:
         waiting: deque[Future[FileScan]] = deque()
         for path, name in paths:
-            waiting.append(pool.submit(_scan, path, name))
+            waiting.append(pool.submit(scan_segment, path, name, watched))
             if len(waiting) > cores:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _scan(path: Path, name: SegmentName) -> FileScan:
-    return scan_file(name.text, read_segment(path, packed=name.packed))
+def scan_segment(path: Path, name: SegmentName, watched: int = 0) -> FileScan:
+    """Return the folded scan of one file, read in pieces; a file that is not in order is read whole, to say what is wrong."""
+    try:
+        scan = scan_stream(name.text, read_pieces(path, packed=name.packed))
+        if scan is None:
+            scan = scan_file(name.text, read_segment(path, packed=name.packed))
+    except LedgerDoubt as doubt:
+        return unread_file(name.text, doubt.text.partition(": ")[2])
+    return fold_scan(scan, watched)
 
 
 def _published(layout: Layout) -> bytes | None:

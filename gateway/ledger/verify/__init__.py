@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.ledger.verify.bundle import verify_bundle
 from gateway.ledger.verify.findings import Counts, Finding, FindingClass, Result
 from gateway.ledger.verify.ledger import LedgerVerifier, verify_ledger
-from gateway.ledger.verify.scan import FileScan, scan_file
+from gateway.ledger.verify.scan import FileScan, fold_scan, scan_file, scan_stream, unread_file
 
 __all__ = [
     "Counts",
@@ -14,7 +14,10 @@ __all__ = [
     "FindingClass",
     "LedgerVerifier",
     "Result",
+    "fold_scan",
     "scan_file",
+    "scan_stream",
+    "unread_file",
     "verify_bundle",
     "verify_ledger",
 ]

@@ -85,6 +85,11 @@ class LedgerVerifier:
         self._from_start = start is None
         self._prefix = 0
 
+    @property
+    def watched(self) -> int:
+        """Size whose root is asked for: what was published; see `fold_scan`."""
+        return self._watch
+
     def add(self, scan: FileScan) -> None:
         """Take the next file."""
         if self._torn is not None:
@@ -209,10 +214,15 @@ class LedgerVerifier:
 
     def _grown_by(self, frame: FrameScan) -> Tree | None:
         """Return the tree with the frame's leaves if it has the root in the frame's checkpoint, else None."""
-        if self.tree is None or self.tree.size != frame.first or len(frame.leaf_hashes) != frame.n:
+        if self.tree is None or self.tree.size != frame.first:
             return None
         grown = self.tree.copy()
-        grown.extend(frame.leaf_hashes)
+        if frame.subtrees:
+            grown.graft(frame.n, frame.subtrees)
+        elif len(frame.leaf_hashes) == frame.n:
+            grown.extend(frame.leaf_hashes)
+        else:
+            return None
         text = format_checkpoint(Checkpoint(self.origin, grown.size, grown.root()))
         return grown if frame.checkpoint.startswith(text + b"\n") else None
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.ledger.entry import SALT_SIZE
 from gateway.ledger.records import KINDS, Anchor, Config, Gateway, Key, Reading, kind_of
 from gateway.ledger.verify import texts
 from gateway.ledger.verify.findings import Finding
@@ -23,7 +22,8 @@ _NOTES_MAX: Final = 50
 
 def _strict(kind: type[Any]) -> msgspec.json.Decoder[Any]:
     """Return a decoder that refuses members version 1 does not know."""
-    named = types.new_class(kind.__name__, (kind,), {"forbid_unknown_fields": True, "frozen": True, "kw_only": True})
+    options = {"forbid_unknown_fields": True, "frozen": True, "kw_only": True, "gc": False}
+    named = types.new_class(kind.__name__, (kind,), options)
     return msgspec.json.Decoder(named)
 
 
@@ -53,11 +53,10 @@ class RecordFacts(msgspec.Struct):
     findings: list[Finding] = msgspec.field(default_factory=list[Finding])
 
 
-def read_records(facts: RecordFacts, first: int, entries: Sequence[bytes], file: str) -> None:
-    """Add what the records of consecutive entries say to the facts of their file."""
-    signals, skip, decode = facts.signals, SALT_SIZE, _DECODE_READING
-    for index, entry in enumerate(entries, start=first):
-        record = entry[skip:]
+def read_records(facts: RecordFacts, first: int, records: Sequence[bytes], file: str) -> None:
+    """Add what consecutive records (JSON bytes without salt) say to the facts of their file."""
+    signals, decode = facts.signals, _DECODE_READING
+    for index, record in enumerate(records, start=first):
         if not record.startswith(_READING):
             _read_other(facts, index, record, file)
             continue
