@@ -20,6 +20,9 @@ from gateway.pipeline.projector import Projector
 from gateway.ports import Journal, SystemClock
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from gateway.adapters.webhook.address_check import AddressRule
     from gateway.adapters.webhook.envelope_seal import EnvelopeKeys
     from gateway.app.lookup import LedgerLookup
 
@@ -52,22 +55,11 @@ def modes(site: Site) -> dict[str, tuple[str, str]]:
 
 
 async def _qms(site: Site, name: str, block: Qms, clock: SystemClock, stack: AsyncExitStack) -> Sink:
-    from gateway.adapters.webhook.address_check import AddressRule  # noqa: PLC0415 - aiohttp only where a sink needs it
-    from gateway.adapters.webhook.sender import WebhookSender, make_tls  # noqa: PLC0415 - as above
+    from gateway.adapters.webhook.sender import WebhookSender  # noqa: PLC0415 - aiohttp only where a sink needs it
 
-    parts = urlsplit(block.url)
-    loopback = site.development and parts.hostname in {"127.0.0.1", "localhost", "::1"}
-    rule = AddressRule(
-        block.allow_hosts or [parts.hostname or ""],
-        [*block.allow_networks, *(["127.0.0.0/8", "::1/128"] if loopback else [])],
-        [*block.ports, *([parts.port] if loopback and parts.port is not None else [])],
+    sender = WebhookSender(
+        block.url, qms_rule(site, block), clock, tls=qms_tls(site, block), approval=not site.development
     )
-    tls = make_tls(
-        None if block.ca is None else site.path(block.ca),
-        None if block.client_certificate is None else site.path(block.client_certificate),
-        None if block.client_key is None else site.secret_file(block.client_key),
-    )
-    sender = WebhookSender(block.url, rule, clock, tls=tls, approval=not site.development)
     headers = {"user-agent": f"gateway/{this_build().version}"}
     if block.token is not None:
         headers["authorization"] = f"Bearer {site.secret_text(block.token)}"
@@ -87,6 +79,30 @@ async def _qms(site: Site, name: str, block: Qms, clock: SystemClock, stack: Asy
         id_pointer=block.receipt.id_pointer,
         required=block.required,
         confirm_within_s=block.confirm_within_s,
+    )
+
+
+def qms_rule(site: Site, block: Qms) -> AddressRule:
+    """Return which addresses a QMS sink may be reached at; with approval off also this machine."""
+    from gateway.adapters.webhook.address_check import AddressRule  # noqa: PLC0415 - aiohttp only where a sink needs it
+
+    parts = urlsplit(block.url)
+    loopback = site.development and parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    return AddressRule(
+        block.allow_hosts or [parts.hostname or ""],
+        [*block.allow_networks, *(["127.0.0.0/8", "::1/128"] if loopback else [])],
+        [*block.ports, *([parts.port] if loopback and parts.port is not None else [])],
+    )
+
+
+def qms_tls(site: Site, block: Qms) -> SSLContext:
+    """Return the TLS context of a QMS sink; raise `ConfigurationRefused` for files that cannot be used."""
+    from gateway.adapters.webhook.sender import make_tls  # noqa: PLC0415 - aiohttp only where a sink needs it
+
+    return make_tls(
+        None if block.ca is None else site.path(block.ca),
+        None if block.client_certificate is None else site.path(block.client_certificate),
+        None if block.client_key is None else site.secret_file(block.client_key),
     )
 
 

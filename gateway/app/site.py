@@ -15,6 +15,8 @@ from gateway.domain.plan import Plan
 from gateway.errors import ConfigurationRefused
 
 SHOWN_MAX = 20
+NO_APPROVALS = "gateway.approval is required, and this version cannot take approvals"
+FOR_TRIALS = "for trials write approval: off and an origin that ends in -dev; such a ledger is never for GMP use"
 
 
 class Site:
@@ -39,10 +41,7 @@ class Site:
     def need_approval(self) -> None:
         """Raise `ConfigurationRefused` where approval is required: nobody can give it yet, and unapproved files never run."""
         if not self.development:
-            raise ConfigurationRefused(
-                f"{self.folder / 'gateway.yaml'}: gateway.approval is required, and this version cannot take approvals",
-                remedy="for trials write approval: off and an origin that ends in -dev; such a ledger is never for GMP use",
-            )
+            raise ConfigurationRefused(f"{self.folder / 'gateway.yaml'}: {NO_APPROVALS}", remedy=FOR_TRIALS)
 
     def path(self, written: str) -> Path:
         """Return a path of the configuration; a relative one lies below the folder."""

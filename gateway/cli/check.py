@@ -19,22 +19,25 @@ from gateway.cli.examples import examples
 @click.option("--deny-warnings", is_flag=True, help="A warning ends with 78, for pipelines.")
 @click.option("--json", "as_json", is_flag=True, help="One object of format check/1.")
 def check(config_dir: Path | None, *, offline: bool, deny_warnings: bool, as_json: bool) -> None:
-    """Understand every configuration file, or say where not."""
+    """Understand every configuration file, or say where not; then ask machine and servers.
+
+    Exit 78 an error or a wrong key, 69 somebody did not answer, 1 warnings.
+    """
     from gateway.adapters.system_clock import OsClock
     from gateway.cli.place import config_folder, profiles_folder
     from gateway.config.check import format_report, report, to_json
     from gateway.config.environment import run_checks
     from gateway.config.load import load
-    from gateway.config.machine_checks import machine_checks, utc_of
+    from gateway.config.machine_checks import utc_of
 
     folder = config_folder(config_dir)
     now = utc_of(OsClock().now().wall_ns)
     loaded = load(folder, profiles_folder(folder), today=now.date())
-    questions = [] if offline else machine_checks(loaded, folder, now)
-    if questions and loaded.settings is not None and loaded.settings.witnesses:
-        from gateway.adapters.witness.check import witness_checks
+    questions = []
+    if not offline:
+        from gateway.app.checks import site_checks
 
-        questions += witness_checks(loaded, folder)
+        questions = site_checks(loaded, folder, now)
     results = asyncio.run(run_checks(questions))
     checked = report(loaded, results, deny_warnings=deny_warnings)
     if as_json:

@@ -7,19 +7,24 @@ those that need the network. Nothing is recorded and nothing is written to the p
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from gateway.errors import GatewayError
 
+T = TypeVar("T")
 State = Literal["ok", "warning", "failed", "skipped"]
 SECONDS_EACH = 10.0
 SECONDS_ALL = 60.0
 
-REFUSALS = frozenset(("secret-readable", "key-usable", "tls-chain", "opcua-nodes", "opcua-types", "opcua-units"))
+REFUSALS = frozenset(
+    ("secret-readable", "key-usable", "tls-chain", "mqtt-acl", "opcua-nodes", "opcua-types", "opcua-units")
+)
 """Checks whose failure is a wrong configuration (exit 78); the failure of others is a target that did not answer (69)."""
 
 
@@ -48,6 +53,28 @@ class EnvironmentCheck(Protocol):
         ...
 
 
+class Shared(Generic[T]):
+    """One conversation that several questions take part in: it is held once, whoever asks first, and its error is everybody's."""
+
+    def __init__(self, hold: Callable[[], Awaitable[T]]) -> None:
+        self._hold = hold
+        self._turn = asyncio.Lock()
+        self._said: list[T | GatewayError] = []
+
+    async def get(self) -> T:
+        """Return what was said; raise the error it ended with."""
+        async with self._turn:
+            if not self._said:
+                try:
+                    self._said.append(await self._hold())
+                except GatewayError as error:
+                    self._said.append(error)
+        (said,) = self._said
+        if isinstance(said, GatewayError):
+            raise said
+        return said
+
+
 class EnvironmentResult(Struct, frozen=True, kw_only=True):
     """One answer as it is shown and as `check/1` holds it."""
 
@@ -60,6 +87,16 @@ class EnvironmentResult(Struct, frozen=True, kw_only=True):
     def line(self) -> str:
         """Return ``failed  opcua-nodes  line1: …``."""
         return f"{self.state}  {self.id}  {self.target}: {self.detail}"
+
+
+def reason(error: OSError) -> str:
+    """Return what went wrong in words, without numbers: several tries of asyncio are one text of its own."""
+    if isinstance(error, socket.gaierror):
+        return "its name is not known here"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    number = error.errno or 0
+    return os.strerror(number).lower() if number > 0 else error.strerror or str(error)
 
 
 async def run_checks(
@@ -78,7 +115,7 @@ async def run_checks(
         except GatewayError as error:
             answer = Answer("failed", str(error))
         except OSError as error:
-            answer = Answer("failed", error.strerror or str(error))
+            answer = Answer("failed", reason(error))
         ms = (time.monotonic_ns() - started) // 1_000_000
         found[index] = EnvironmentResult(
             id=check.id, target=check.target, state=answer.state, detail=answer.detail, ms=ms

@@ -9,7 +9,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from gateway.config.environment import Answer, EnvironmentCheck
 from gateway.config.load import Loaded
 from gateway.config.models.gateway import GatewayFile
 from gateway.config.models.services import Http, Telemetry
-from gateway.config.secrets import read_secret, references
+from gateway.config.secrets import Secret, read_secret, references
 
 SYNCS = 100
 SYNC_MS_MAX = 100.0
@@ -30,6 +30,7 @@ DAYS_AHEAD = 7
 BYTES_PER_READING = 410
 CERTIFICATE_DAYS = (7, 30, 60)
 CERTIFICATE_KEYS = ("server_certificate", "user_certificate", "client_certificate", "certificate", "ca", "client_ca")
+WAITING = Answer("skipped", "gateway setup makes it")
 _PAGE = 4096
 
 
@@ -46,8 +47,22 @@ class MachineCheck:
         return await asyncio.to_thread(self.question)
 
 
-def machine_checks(loaded: Loaded, folder: Path, now: datetime) -> list[EnvironmentCheck]:
-    """Return the questions this configuration raises on this machine; ``folder`` is the configuration's."""
+Inside = Callable[[Secret], object]
+"""Looks inside a secret that could be read; raises `ConfigurationRefused` where it is not what its key says."""
+
+
+def machine_checks(
+    loaded: Loaded,
+    folder: Path,
+    now: datetime,
+    inside: Mapping[str, Inside] | None = None,
+    waiting: Collection[str] = (),
+) -> list[EnvironmentCheck]:
+    """Return the questions this configuration raises on this machine; ``folder`` is the configuration's.
+
+    ``inside``: key path → what a secret must be; any other must not be empty. ``waiting``: those that `gateway setup` makes.
+    """
+    looks = inside or {}
     settings = loaded.settings
     if settings is None:
         return []
@@ -55,7 +70,14 @@ def machine_checks(loaded: Loaded, folder: Path, now: datetime) -> list[Environm
     found: list[EnvironmentCheck] = []
     named = list(references(settings)) + (list(references(loaded.clients)) if loaded.clients else [])
     for path, reference in named:
-        found.append(MachineCheck("secret-readable", f"{path} ({reference})", partial(_secret, reference, folder)))
+        if path in waiting:
+            found.append(MachineCheck("secret-readable", f"{path} ({reference})", lambda: WAITING))
+            continue
+        found.append(
+            MachineCheck(
+                "secret-readable", f"{path} ({reference})", partial(_secret, reference, folder, looks.get(path))
+            )
+        )
     for target, listen in _listeners(settings):
         found.append(MachineCheck("port-free", f"{target} {listen}", partial(port_free, listen, ledger)))
     need = settings.ledger.disk_reserve_mb * 1024 * 1024
@@ -67,8 +89,12 @@ def machine_checks(loaded: Loaded, folder: Path, now: datetime) -> list[Environm
     return found
 
 
-def _secret(reference: str, folder: Path) -> Answer:
-    read_secret(reference, folder)
+def _secret(reference: str, folder: Path, inside: Inside | None) -> Answer:
+    secret = read_secret(reference, folder)
+    if not secret.reveal().strip():
+        return Answer("failed", "is empty. Next: put the secret into it, and nothing else")
+    if inside is not None:
+        inside(secret)
     return Answer("ok", "readable")
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from gateway.cli.check import check
 from gateway.config.check import report, to_json
-from gateway.config.environment import Answer, EnvironmentResult, run_checks
+from gateway.config.environment import Answer, EnvironmentResult, Shared, reason, run_checks
 from gateway.config.load import load, profiles_beside, read_folders, understand
 from gateway.config.machine_checks import (
     MachineCheck,
@@ -136,7 +136,11 @@ def test_check_command_asks_the_machine(tmp_path):
         path.write_bytes((ROOT / name).read_bytes())
     (tmp_path / "device_profiles").symlink_to(ROOT / "device_profiles")
     found = CliRunner().invoke(check, ["--config", str(tmp_path / "config")])
-    assert "failed  secret-readable  keys.seal.file (file:../var/secrets/seal.pem): SEC-01: cannot read" in found.output
+    assert (
+        "failed  secret-readable  sinks.main.qms.secret (file:../var/secrets/qms.secret): SEC-01: cannot read"
+        in found.output
+    )
+    assert "seal.pem" not in found.output, "setup makes it"
     assert found.exit_code == 78
 
 
@@ -181,7 +185,7 @@ async def test_checks_run_beside_each_other_and_each_has_its_bound():
         ("tsa", "failed", "no answer in 0.05 s"),
         ("disk-sync", "ok", "fine"),
         ("sink-reach", "failed", "no; do"),
-        ("witness", "failed", "Connection refused"),
+        ("witness", "failed", "connection refused"),
     ]
     late = await run_checks([Slow(), good], seconds_each=5, seconds_all=0.1)
     assert [(one.id, one.state) for one in late] == [("tsa", "failed"), ("disk-sync", "ok")]
@@ -263,3 +267,34 @@ def test_every_certificate_and_secret_of_the_example_is_asked_for(tmp_path):
     assert ("secret-readable", "keys.publish.pin (cred:pin)") in targets
     assert ("port-free", "http 0.0.0.0:8443") in targets
     assert {"disk-space", "disk-sync"} <= {one.id for one in checks}
+
+
+async def test_a_shared_conversation_is_held_once_and_its_error_is_everybodys():
+    held = []
+
+    async def hold():
+        held.append(1)
+        if len(held) > 1:
+            raise ConfigurationRefused("no")
+        return "said"
+
+    shared = Shared(hold)
+    assert [await shared.get(), await shared.get()] == ["said", "said"]
+    other = Shared(hold)
+    for _ in range(2):
+        with pytest.raises(ConfigurationRefused):
+            await other.get()
+    assert len(held) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 1)"), "connection refused"),
+        (socket.gaierror(-2, "Name or service not known"), "its name is not known here"),
+        (TimeoutError(), "no answer in time"),
+        (OSError("Multiple exceptions: a, b"), "Multiple exceptions: a, b"),
+    ],
+)
+def test_the_world_is_told_in_words(error, says):
+    assert reason(error) == says

@@ -79,7 +79,7 @@ async def look(link: OpcuaLink, *, wall_ns: int, start: str | None = None, depth
         found: list[_Found] = []
         await _walk(client, root, 0, depth, found)
         leaves = await _describe(client, facts, found)
-        await _close(client)
+        await close_session(client)
         return leaves
     finally:
         client.drop()
@@ -145,7 +145,7 @@ async def _describe(client: OpcuaClient, facts: ServerFacts, found: Sequence[_Fo
                 name=one.name,
                 address=format_address(one.node, facts.namespaces),
                 kind="variable" if one.variable else "object",
-                type=_type(value.raw) if one.variable else "",
+                type=type_name(value.raw) if one.variable else "",
                 value=format_value(value.raw) if one.variable else "",
                 status=status_name(value.status) if one.variable and value.status >> 30 else "",
             )
@@ -171,7 +171,8 @@ def _give_unit(leaves: list[Leaf], depth: int, unit: str) -> None:
             return
 
 
-def _type(raw: Raw) -> str:
+def type_name(raw: Raw) -> str:
+    """Return the built-in type of a value in the words of a profile, empty where there is none; an array as ``double[3]``."""
     if isinstance(raw.value, list):
         inner = _TYPES.get(raw.value[0].type, "?") if raw.value else "?"
         return f"{inner}[{len(raw.value)}]"
@@ -208,7 +209,7 @@ def _unit(raw: Raw) -> str:
     return (text or b"").decode(errors="replace")
 
 
-async def _close(client: OpcuaClient) -> None:
+async def close_session(client: OpcuaClient) -> None:
     """End our own session in order: nothing of a recording hangs on it."""
     request = ua.CloseSessionRequest()
     request.DeleteSubscriptions = True

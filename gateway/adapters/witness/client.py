@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Sequence
 from typing import Final, Self
@@ -89,4 +90,10 @@ def _short(content: bytes) -> str:
 
 
 def _word(error: BaseException) -> str:
-    return type(error).__name__
+    """Return why a question was not answered, in words."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not trusted (key ca)"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known here"
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number).lower() if number is not None and number > 0 else type(error).__name__

@@ -56,7 +56,7 @@ async def test_something_else_at_the_address_is_no_witness(tmp_path):
 
     async with served(Starlette(routes=[Route("/add-checkpoint", page, methods=["POST"])])) as url:
         assert (await check(tmp_path, url).ask()).detail.startswith("answers 200 <h1>Hello")
-    assert (await check(tmp_path, url).ask()).detail.startswith("ClientConnectorError. Next")
+    assert (await check(tmp_path, url).ask()).detail.startswith("connection refused. Next")
 
 
 @pytest.mark.parametrize(
