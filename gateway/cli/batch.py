@@ -109,7 +109,7 @@ def list_batches(
     as_json: bool,
 ) -> None:
     """List batches, oldest first."""
-    query = ("?open=true" if open_only else "?") + (f"&equipment={equipment}" if equipment else "")
+    query = ("?open=true" if open_only else "?") + (f"&equipment={quote(equipment, safe='')}" if equipment else "")
     told = control(config, url, token_file).get("/api/v1/batches" + query.rstrip("?"))
     if as_json:
         click.echo(json.dumps({"format": "batch list/1", **told}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -58,7 +59,7 @@ def list_deviations(
 @access
 def show(deviation_id: str, config: Path | None, url: str | None, token_file: Path | None, *, as_json: bool) -> None:
     """Show one deviation: its excursions, its batches, its QMS record."""
-    told = control(config, url, token_file).get(f"/api/v1/deviations/{deviation_id}")
+    told = control(config, url, token_file).get(f"/api/v1/deviations/{quote(deviation_id, safe='')}")
     if as_json:
         click.echo(json.dumps({"format": "deviation show/1", **told}))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -55,7 +56,7 @@ def list_excursions(
 @access
 def show(excursion_id: str, config: Path | None, url: str | None, token_file: Path | None, *, as_json: bool) -> None:
     """Show one excursion: interval, extreme, batches, deviations."""
-    told = control(config, url, token_file).get(f"/api/v1/excursions/{excursion_id}")
+    told = control(config, url, token_file).get(f"/api/v1/excursions/{quote(excursion_id, safe='')}")
     if as_json:
         click.echo(json.dumps({"format": "excursion show/1", **told}))
         return

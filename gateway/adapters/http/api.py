@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.status import HTTP_404_NOT_FOUND, HTTP_405_METHOD_NOT_ALLOWED
 
 from gateway.adapters.http.bodies import BatchEventBody
 from gateway.adapters.http.condition_routes import ConditionRoutes
@@ -19,6 +20,7 @@ from gateway.adapters.http.log_routes import LogRoutes
 from gateway.adapters.http.problems import Problem, answer
 
 LIST_MAX = 1_000
+ROUTES = "docs/reference/rest.md lists the routes; an id goes into an address percent-encoded"
 
 
 class Api:
@@ -50,9 +52,10 @@ class Api:
         guard = self._gate.guard
         routes = [
             Route("/api/v1/batches", guard(self._list), methods=["GET"]),
-            Route("/api/v1/batches/{batch}", guard(self._show), methods=["GET"]),
-            Route("/api/v1/batches/{batch}/events", guard(self._event), methods=["POST"]),
-            Route("/api/v1/batches/{batch}/bundle.zip", guard(self._bundle), methods=["GET"]),
+            # ids of batches may hold a slash, which arrives decoded: what stands behind the id is looked for first
+            Route("/api/v1/batches/{batch:path}/events", guard(self._event), methods=["POST"]),
+            Route("/api/v1/batches/{batch:path}/bundle.zip", guard(self._bundle), methods=["GET"]),
+            Route("/api/v1/batches/{batch:path}", guard(self._show), methods=["GET"]),
             Route("/api/v1/signals", guard(self._signals), methods=["GET"]),
             Route("/api/v1/health", guard(self._health_report), methods=["GET"]),
             *self._others,
@@ -62,6 +65,12 @@ class Api:
     async def _http_error(self, request: Request, error: Exception) -> Response:
         self._gate.number(request)
         status = error.status_code if isinstance(error, HTTPException) else 500
+        asked = f"{request.method} {request.url.path}"
+        if status == HTTP_404_NOT_FOUND:
+            return answer(request, Problem(status, "no such route", f"nothing answers {asked}", remedy=ROUTES))
+        if status == HTTP_405_METHOD_NOT_ALLOWED:
+            problem = Problem(status, "no such route", f"{asked}: this address takes another method", remedy=ROUTES)
+            return answer(request, problem, dict(getattr(error, "headers", None) or {}))
         return answer(request, Problem(status, "no such route", str(error)))
 
     async def _list(self, request: Request) -> Response:
