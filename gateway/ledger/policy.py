@@ -3,7 +3,8 @@
 ::
 
     log <vkey> [<url>]
-    # publish <vkey>                      ours: this key's line is demanded; others read a comment
+    # log <vkey> until <size>             ours: a former seal key; others read a comment
+    # publish <vkey> [from <size>] [until <size>]   ours: this key's line is demanded of these sizes
     witness <name> <vkey> [<url>]
     group <name> <any | all | k> <member> …
     quorum <name | none>
@@ -11,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
@@ -18,8 +20,12 @@ from gateway.errors import EvidenceRefused
 from gateway.ledger.note import VerifyKey, format_vkey, parse_vkey
 
 NONE: Final = "none"
+SIZE_MAX: Final = 2**63 - 1
+_FORMER: Final = "# log "
 _PUBLISH: Final = "# publish "
 _MEMBERS_MAX: Final = 255
+_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+_SPAN: Final = "write <vkey> [from <size>] [until <size>]"
 _LINES: Final = "name a policy file: lines begin with log, witness, group, quorum or #"
 
 
@@ -39,14 +45,39 @@ class Group(NamedTuple):
     members: tuple[str, ...]
 
 
+class Span(NamedTuple):
+    """The tree sizes that a key counts for, both ends included."""
+
+    from_size: int = 0
+    to_size: int = SIZE_MAX
+
+
+ALWAYS: Final = Span()
+
+
 class Policy(NamedTuple):
-    """Seal keys, publish keys, witnesses, groups, and the name of the quorum (``none``: no cosignature is asked)."""
+    """Seal keys, publish keys, witnesses, groups, and the name of the quorum (``none``: no cosignature is asked).
+
+    ``former``: seal keys that count for no tree larger than the end of their span; ``spans``: (key, its sizes) where those
+    are not all.
+    """
 
     logs: tuple[VerifyKey, ...]
     publish: tuple[VerifyKey, ...] = ()
     witnesses: tuple[Witness, ...] = ()
     groups: tuple[Group, ...] = ()
     quorum: str = NONE
+    former: tuple[VerifyKey, ...] = ()
+    spans: tuple[tuple[VerifyKey, Span], ...] = ()
+
+    @property
+    def seals(self) -> tuple[VerifyKey, ...]:
+        """All seal keys, former ones too."""
+        return (*self.logs, *self.former)
+
+    def span_of(self, key: VerifyKey) -> Span:
+        """Return the sizes that a key of the policy counts for."""
+        return dict(self.spans).get(key, ALWAYS)
 
     def satisfied_by(self, cosigners: Collection[VerifyKey]) -> bool:
         """Say whether these verified cosigners make the quorum."""
@@ -81,7 +112,8 @@ def make_policy(logs: Sequence[VerifyKey], publish: Sequence[VerifyKey], witness
 def format_policy(policy: Policy) -> str:
     """Return the lines of the file ``keys/policy``."""
     lines = [f"log {format_vkey(key)}" for key in policy.logs]
-    lines += [f"{_PUBLISH}{format_vkey(key)}" for key in policy.publish]
+    lines += [f"{_FORMER}{format_vkey(key)}{_format_span(policy.span_of(key))}" for key in policy.former]
+    lines += [f"{_PUBLISH}{format_vkey(key)}{_format_span(policy.span_of(key))}" for key in policy.publish]
     lines += [f"witness {one.name} {format_vkey(one.key)} {one.url}".rstrip() for one in policy.witnesses]
     lines += [_format_group(group) for group in policy.groups]
     return "\n".join([*lines, f"quorum {policy.quorum}", ""])
@@ -108,18 +140,29 @@ class _Reader:
         self.groups: list[Group] = []
         self.quorum = ""
         self.names = {NONE}
+        self.former: list[VerifyKey] = []
+        self.spans: list[tuple[VerifyKey, Span]] = []
 
     def policy(self) -> Policy:
         """Return what was read; refuse a policy without a quorum line."""
         if not self.quorum:
             raise EvidenceRefused("policy has no quorum line", remedy="write `quorum none` if no witness is asked")
-        return Policy(tuple(self.logs), tuple(self.publish), tuple(self.witnesses), tuple(self.groups), self.quorum)
+        return Policy(
+            tuple(self.logs),
+            tuple(self.publish),
+            tuple(self.witnesses),
+            tuple(self.groups),
+            self.quorum,
+            tuple(self.former),
+            tuple(self.spans),
+        )
 
     def read(self, line: str) -> None:
         """Take one line."""
-        if line.startswith(_PUBLISH):
-            self.publish.append(parse_vkey(line.removeprefix(_PUBLISH).strip()))
-            return
+        for start, keys in ((_PUBLISH, self.publish), (_FORMER, self.former)):
+            if line.startswith(start):
+                keys.append(self._spanned(line.removeprefix(start).split()))
+                return
         match line.split():
             case []:
                 pass
@@ -136,6 +179,20 @@ class _Reader:
                 self.quorum = name
             case _:
                 raise EvidenceRefused(f"{line[:80]!r} is not understood", remedy=_LINES)
+
+    def _spanned(self, words: list[str]) -> VerifyKey:
+        """Take a key with the sizes it counts for: ``<vkey> [from <size>] [until <size>]``."""
+        first, last, rest = ALWAYS.from_size, ALWAYS.to_size, words[1:]
+        if rest[:1] == ["from"]:
+            first, rest = _size(rest[1:2]), rest[2:]
+        if rest[:1] == ["until"]:
+            last, rest = _size(rest[1:2]), rest[2:]
+        if rest or not words:
+            raise EvidenceRefused(f"{' '.join(words)[:80]!r} is not a key with its sizes", remedy=_SPAN)
+        key = parse_vkey(words[0])
+        if (first, last) != ALWAYS:
+            self.spans.append((key, Span(first, last)))
+        return key
 
     def _declare(self, name: str) -> None:
         if name in self.names:
@@ -157,3 +214,14 @@ class _Reader:
 
 def _format_group(group: Group) -> str:
     return f"group {group.name} {group.threshold} {' '.join(group.members)}"
+
+
+def _format_span(span: Span) -> str:
+    start = f" from {span.from_size}" if span.from_size else ""
+    return start if span.to_size == SIZE_MAX else f"{start} until {span.to_size}"
+
+
+def _size(words: list[str]) -> int:
+    if not words or not _SIZE.fullmatch(words[0]) or int(words[0]) > SIZE_MAX:
+        raise EvidenceRefused(f"{' '.join(words)[:24]!r} is not a tree size", remedy=_SPAN)
+    return int(words[0])

@@ -16,6 +16,7 @@ from gateway.errors import EvidenceRefused
 from gateway.ledger.authority import Authority
 from gateway.ledger.bundle import BundleRequest, StampedHead, Subject, build_bundle
 from gateway.ledger.disclosed import Disclosed
+from gateway.ledger.keys import KeyRing
 from gateway.ledger.policy import format_policy
 from gateway.ledger.proof import LeafReader, check_consistency
 from gateway.ledger.records import Anchor, format_record
@@ -293,7 +294,7 @@ def test_ac_03_a_second_line_of_a_witness_moves_no_time(case):
 
 def test_a_bundle_without_readings_or_records_still_says_what_it_can(case):
     manifest = read_manifest(case.members["manifest.json"])
-    stamps = BundleStamps(manifest, case.members, POLICY, case.authority)
+    stamps = BundleStamps(manifest, case.members, KeyRing(POLICY), case.authority)
     stamps.check()
     assert stamps.held == 4
     assert stamps.bracket([], ()) is None
@@ -302,7 +303,7 @@ def test_a_bundle_without_readings_or_records_still_says_what_it_can(case):
     entries = [Disclosed(i, b"", bytes(16) + record) for i, record in ((7, strange), (8, other_event))]
     assert stamps.bracket(entries, ()) == (None, case.times[16])
     bare = {name: content for name, content in case.members.items() if name != "checkpoint"}
-    assert BundleStamps(manifest, bare, POLICY, None).bracket(entries, (WITNESS_KEY,)) is None
+    assert BundleStamps(manifest, bare, KeyRing(POLICY), None).bracket(entries, (WITNESS_KEY,)) is None
 
 
 def test_a_frozen_note_may_stand_without_a_time_stamp(case):

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.errors import EvidenceRefused
 from gateway.ledger.crypto import ed25519_public
-from gateway.ledger.note import COSIGNATURE, VerifyKey, format_vkey
-from gateway.ledger.policy import Group, Policy, Witness, format_policy, make_policy, parse_policy
+from gateway.ledger.note import COSIGNATURE, ECDSA_P256, VerifyKey, format_vkey
+from gateway.ledger.policy import Group, Policy, Span, Witness, format_policy, make_policy, parse_policy
 from tests.ledger.vector_files import SEAL_KEY, WITNESS_KEY, vector
 
 WITNESSES = [
@@ -15,6 +15,7 @@ WITNESSES = [
     for i, name in enumerate("abcd")
 ]
 KEYS = [witness.key for witness in WITNESSES]
+PUBLISH, LATER, STRANGER = (VerifyKey("a.example/gw", ECDSA_P256, bytes([i])) for i in (1, 2, 3))
 LOG = f"log {format_vkey(SEAL_KEY)}\n"
 TWO = f"witness a {format_vkey(KEYS[0])}\nwitness b {format_vkey(KEYS[1])}\n"
 
@@ -87,3 +88,27 @@ def test_what_is_not_understood_is_refused_with_its_line(text, why):
 
 def test_a_policy_without_log_is_a_policy_of_witnesses():
     assert parse_policy("quorum none\n") == Policy(())
+
+
+def test_the_sizes_of_former_and_publish_keys_are_read_as_they_are_written():
+    spans = ((SEAL_KEY, Span(0, 40)), (PUBLISH, Span(9)), (LATER, Span(9, 70)))
+    policy = Policy(logs=(), publish=(PUBLISH, LATER), former=(SEAL_KEY,), spans=spans)
+    text = format_policy(policy)
+    assert text.splitlines()[:3] == [
+        f"# log {format_vkey(SEAL_KEY)} until 40",
+        f"# publish {format_vkey(PUBLISH)} from 9",
+        f"# publish {format_vkey(LATER)} from 9 until 70",
+    ]
+    read = parse_policy(text)
+    assert (read.former, read.publish, set(read.spans)) == (policy.former, policy.publish, set(spans))
+    assert read.seals == (SEAL_KEY,)
+    assert read.span_of(STRANGER) == Span()
+
+
+@pytest.mark.parametrize(
+    "words", ["", " until", " until -1", " until 01", " from 9223372036854775808", " since 4", " from 1 to 2"]
+)
+def test_sizes_that_are_none_are_refused(words):
+    line = f"# publish {format_vkey(PUBLISH)}{words}" if words else "# publish "
+    with pytest.raises(EvidenceRefused, match="policy line 1"):
+        parse_policy(f"{line}\nquorum none\n")

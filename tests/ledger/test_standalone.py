@@ -22,7 +22,7 @@ from gateway.errors import EvidenceRefused
 from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.crypto import ed25519_public, ed25519_sign, sealer
 from gateway.ledger.merkle import hash_leaf, hash_node
-from gateway.ledger.note import VerifyKey, parse_note, sign_note
+from gateway.ledger.note import VerifyKey, format_vkey, parse_note, sign_note
 from gateway.ledger.policy import parse_policy
 from gateway.ledger.tlogproof import parse_tlog_proof
 from gateway.ledger.verify.texts import describe, utc_ms
@@ -151,7 +151,8 @@ def test_us_01_der_is_read_in_one_way_only():
 @pytest.mark.parametrize(
     "text",
     ["witness a b+00000000+AQE=\nquorum none", "group g 1 none\nquorum g", "group g 2 none\nquorum g", "quorum none\nquorum none",
-     "log a\nquorum none", "", "log a+00000000+AQ==\nquorum none", "log a+00000000+Ä\nquorum none", "log a+00000000+AQF=\nquorum none"],
+     "log a\nquorum none", "", "log a+00000000+AQ==\nquorum none", "log a+00000000+Ä\nquorum none", "log a+00000000+AQF=\nquorum none", "# log \nquorum none",
+     *(f"# publish {format_vkey(SEAL_KEY)} {rest}\nquorum none" for rest in ("from", "until x", "until 1 from 0", "from 9223372036854775808"))],
 )  # fmt: skip
 def test_us_01_bad_policies_are_refused_by_both(text):
     with pytest.raises(standalone.Broken):

@@ -54,6 +54,19 @@ class Policy(NamedTuple):
     witnesses: List[Tuple[str, Key]]
     groups: List[Tuple[str, int, List[str]]]
     quorum: str
+    former: Tuple[Key, ...] = ()
+    spans: Tuple[Tuple[Key, int, int], ...] = ()
+
+
+class Known(NamedTuple):
+    """A key and the sizes it counts for. told: a record speaks of it; trusted: the policy does, or a key it trusts."""
+
+    key: Key
+    purpose: str
+    first: int
+    last: int
+    told: bool
+    trusted: bool
 
 
 class Entry(NamedTuple):
@@ -247,11 +260,15 @@ def read_key(text: str) -> Key:
 
 
 def read_policy(content: bytes) -> Policy:
-    policy, quorum, names = Policy([], [], [], [], "", [], {}), "", {"none"}
+    policy, quorum, names = Policy([], [], [], [], ""), "", {"none"}
+    former: List[Key] = []
+    spans: List[Tuple[Key, int, int]] = []
     for line in decode(content).split("\n"):
         words = line.split()
         if line.startswith("# publish "):
-            policy.publish.append(read_key(line[10:].strip()))
+            policy.publish.append(read_spanned(words[2:], spans))
+        elif line.startswith("# log "):
+            former.append(read_spanned(words[2:], spans))
         elif not words or words[0].startswith("#"):
             pass
         elif words[0] == "log" and len(words) in (2, 3):
@@ -268,7 +285,90 @@ def read_policy(content: bytes) -> Policy:
             raise Broken
     if not quorum:
         raise Broken
-    return policy._replace(quorum=quorum)
+    return policy._replace(quorum=quorum, former=tuple(former), spans=tuple(spans))
+
+
+def read_spanned(words: List[str], spans: List[Tuple[Key, int, int]]) -> Key:
+    """Read <vkey> [from <size>] [until <size>]."""
+    first, last, rest = 0, LATE - 1, words[1:]
+    if rest[:1] == ["from"]:
+        first, rest = read_size(rest[1:2]), rest[2:]
+    if rest[:1] == ["until"]:
+        last, rest = read_size(rest[1:2]), rest[2:]
+    if rest or not words:
+        raise Broken
+    key = read_key(words[0])
+    if (first, last) != (0, LATE - 1):
+        spans.append((key, first, last))
+    return key
+
+
+def read_size(words: List[str]) -> int:
+    if not words or not re.fullmatch("0|[1-9][0-9]{0,18}", words[0]) or int(words[0]) >= LATE:
+        raise Broken
+    return int(words[0])
+
+
+class Ring:
+    """Which keys count at which sizes: the policy's, and what the disclosed key records say of them and their successors."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.known: Dict[str, Known] = {}
+        spans = {key: (first, last) for key, first, last in policy.spans}
+        for purpose, keys in (("seal", [*policy.logs, *policy.former]), ("publish", policy.publish)):
+            for key in keys:
+                first, last = spans.get(key, (0, LATE - 1))
+                self.known[str(key)] = Known(key, purpose, first, last, False, True)
+
+    def counting(self, purpose: str, size: int) -> List[Key]:
+        found = self.known.values()
+        return [one.key for one in found if one.purpose == purpose and one.trusted and one.first <= size <= one.last]
+
+    def learn(self, origin: str, record: bytes) -> None:
+        try:
+            top = typed(read_json(record), dict)
+            event, purpose, vkey = (typed(top.get(name), str) for name in ("event", "purpose", "key"))
+            first = typed(top.get("from_size"), int)
+            last = typed(top["to_size"], int) if "to_size" in top else None
+            given = {}
+            for one in typed(top.get("endorsed"), list):
+                given[typed(typed(one, dict).get("key"), str)] = typed(one.get("sig"), str)
+            key = read_key(vkey)
+        except Broken:
+            return
+        if max(first, last or 0) >= LATE or key.type != {"seal": 1, "publish": 2}.get(purpose):
+            return
+        until = "-" if last is None else str(last)
+        text = f"gateway-key/v1\n{origin}\n{event}\n{purpose}\n{vkey}\n{first}\n{until}\n".encode()
+        asked = dict.fromkeys([key, *(one.key for one in self.known.values())])
+        signers = [one for one in asked if endorses(one, text, given.get(str(one), ""))]
+        known = self.known.get(str(key))
+        if event in ("introduced", "rotated"):
+            self.enter(Known(key, purpose, first, LATE - 1 if last is None else last, True, False), known, signers)
+        elif event in ("retired", "revoked") and known is not None and last is not None and signers:
+            demanded = known.purpose == "publish" and known.trusted  # a demand is taken back by its key alone
+            if not demanded or key in signers:
+                self.known[str(key)] = known._replace(last=min(last, known.last))
+
+    def enter(self, new: Known, known: Optional[Known], signers: List[Key]) -> None:
+        """Take a key that endorses itself and, but for the first, is endorsed by a seal key that counts."""
+        seals = [one for one in self.known.values() if one.purpose == "seal"]
+        vouching = [one for one in seals if one.first <= new.first <= one.last and one.key in signers]
+        if new.key not in signers or not (vouching or not any(one.told for one in seals)):
+            return
+        if known is not None:
+            new = new._replace(last=min(new.last, known.last))
+        if new.purpose == "publish":
+            vouching = [one for one in self.known.values() if one.purpose == "publish" and one.key in signers]
+        trusted = (known is not None and known.trusted) or any(one.trusted for one in vouching)
+        self.known[str(new.key)] = new._replace(trusted=trusted)
+
+
+def endorses(key: Key, text: bytes, signature: str) -> bool:
+    try:
+        return line_holds(key, text, unbase(signature))
+    except Broken:
+        return False
 
 
 def read_group(words: List[str], names: Any) -> Tuple[str, int, List[str]]:
@@ -780,7 +880,8 @@ def stamp_holds(openssl: str, note: bytes, answer: bytes, roots: bytes) -> bool:
     except Broken:
         return False
     shown = b"".join(
-        b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(one) + b"-----END CERTIFICATE-----\n" for one in certificates
+        b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(one) + b"-----END CERTIFICATE-----\n"
+        for one in certificates
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -917,6 +1018,12 @@ class Verifier:
             self.notes.append("note: the authority of time stamps is the bundle's own")
         self.subject = f"{manifest.kind} {manifest.id}"
         entries, whole = read_entries(self.members.get("entries.bin", b""))
+        ring = Ring(self.policy)
+        for one in sorted(entries, key=lambda one: one.place):
+            if one.record().startswith(b'{"v":1,"kind":"key",'):
+                ring.learn(manifest.origin, one.record())
+        self.check_head(manifest, self.policy, ring)
+        self.check_stamps(manifest, ring)
         self.records = len(entries)
         if not whole:
             self.found.append(in_file("altered", "entries.bin", "ends inside a record"))
@@ -928,13 +1035,14 @@ class Verifier:
         self.check_openings()
         self.check_files(manifest)
 
-    def check_head(self, manifest: Manifest, policy: Policy) -> None:
+    def check_head(self, manifest: Manifest, policy: Policy, ring: Ring) -> None:
         try:
             text, lines = read_note(self.members.get("checkpoint", b""))
             origin, size, root = read_checkpoint(text)
         except Broken:
             self.found.append(in_file("altered", "checkpoint", "cannot be read"))
             return
+        logs, publish = ring.counting("seal", size), ring.counting("publish", size)
         witnesses = [key for _, key in policy.witnesses]
         if any(key.type == 6 for key in witnesses):
             self.notes.append("note: cosignatures of type 06 (ML-DSA-44) are not checked here, use `gateway verify`")
@@ -950,7 +1058,7 @@ class Verifier:
         if not any(key in held or key in failed for key in logs):
             own = [key_id for name, key_id, _ in lines if name == origin]
             bad.append(f"{origin}+{own[0].hex()}" if own else origin)
-        bad += [str(key) for key in policy.publish if key not in held and key not in failed]
+        bad += [str(key) for key in publish if key not in held and key not in failed]
         for name in bad:
             text_ = f"FAILED at size {size:,}: signature of {name} does not verify"
             self.found.append(Finding("signature", size, text_))
@@ -964,12 +1072,12 @@ class Verifier:
             line = f"UNWITNESSED at size {size:,}: {len(cosigners)} of {needed} cosignatures"
             self.found.append(Finding("unwitnessed", size, line))
 
-    def check_stamps(self, manifest: Manifest, policy: Policy) -> None:
+    def check_stamps(self, manifest: Manifest, ring: Ring) -> None:
         """Frozen notes inside the interval with the way to the checkpoint, then each token."""
         names = (re.fullmatch(r"brackets/([1-9][0-9]{0,18})(\.tsr|\.consistency)?", name) for name in self.members)
         for size in sorted({int(match[1]) for match in names if match is not None}):
             name = f"brackets/{size}"
-            root = sealed_root(self.members.get(name, b""), manifest.origin, size, policy.logs)
+            root = sealed_root(self.members.get(name, b""), manifest.origin, size, ring.counting("seal", size))
             if root is None:
                 self.found.append(in_file("altered", name, "is no sealed head of this log"))
                 continue

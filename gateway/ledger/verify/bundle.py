@@ -16,15 +16,17 @@ from gateway.errors import EvidenceRefused
 from gateway.ledger.authority import Authority
 from gateway.ledger.bundle import MANIFEST
 from gateway.ledger.disclosed import Disclosed, is_reading, parse_disclosed, render_batch, render_readings
+from gateway.ledger.keys import KeyRing, parse_told
 from gateway.ledger.merkle import hash_leaf
 from gateway.ledger.multiproof import root_from_many
+from gateway.ledger.names import opens
 from gateway.ledger.note import VerifyKey
 from gateway.ledger.policy import Policy, parse_policy
 from gateway.ledger.tlogproof import check_tlog_proof, parse_tlog_proof
 from gateway.ledger.verify import texts
 from gateway.ledger.verify.bundle_stamps import BundleStamps
 from gateway.ledger.verify.findings import Counts, Finding, Result, amount, order_findings
-from gateway.ledger.verify.heads import judge_quorum, open_head
+from gateway.ledger.verify.heads import judge_quorum, open_head, read_head
 from gateway.ledger.verify.manifest import Manifest, Span, read_manifest
 
 NOT_READ = "cannot be read"
@@ -36,6 +38,7 @@ class _ReadingHead(msgspec.Struct):
 
 
 _READING = msgspec.json.Decoder(_ReadingHead)
+_KEY = b'{"v":1,"kind":"key",'
 
 
 def verify_bundle(
@@ -58,11 +61,12 @@ def verify_bundle(
             return _result([*findings, texts.in_file("altered", "keys/policy", NOT_READ)])
     elif authority is None and any(name.endswith(".tsr") for name in members):
         findings.append(texts.note("the authority of time stamps is the bundle's own"))
-    sealed, cosigners = _check_head(manifest, members, policy, findings)
-    stamps = BundleStamps(manifest, members, policy, authority)
+    entries, whole = parse_disclosed(members.get("entries.bin", b""))
+    ring = _follow_keys(manifest.origin, entries, policy)
+    sealed, cosigners = _check_head(manifest, members, policy, ring, findings)
+    stamps = BundleStamps(manifest, members, ring, authority)
     stamps.check()
     findings += stamps.findings
-    entries, whole = parse_disclosed(members.get("entries.bin", b""))
     if not whole:
         findings.append(texts.in_file("altered", "entries.bin", "ends inside a record"))
     proved = _check_entries(manifest, entries, members.get("proof.bin", b""), findings)
@@ -91,15 +95,30 @@ def _result(
     )
 
 
+def _follow_keys(origin: str, entries: list[Disclosed], policy: Policy) -> KeyRing:
+    """Return the keys of the policy, and what the disclosed key records say of them and of their successors."""
+    ring = KeyRing(policy)
+    for one in sorted(entries, key=lambda one: one.index):
+        if one.record.startswith(_KEY):
+            told = parse_told(one.record)
+            if told is not None:
+                ring.learn(origin, told)
+    return ring
+
+
 def _check_head(
     manifest: Manifest,
     members: Mapping[str, bytes],
     policy: Policy,
+    ring: KeyRing,
     findings: list[Finding],
 ) -> tuple[bool, tuple[VerifyKey, ...]]:
     """Check the note's signatures, its cosignatures, and that the manifest speaks of the same tree."""
     witnesses = [one.key for one in policy.witnesses]
-    head = open_head(members.get("checkpoint", b""), manifest.size, policy.logs, policy.publish, witnesses)
+    content = members.get("checkpoint", b"")
+    read = read_head(content, manifest.size)
+    size = manifest.size if isinstance(read, Finding) else read[1].size
+    head = open_head(content, size, ring.counting("seal", size), ring.counting("publish", size), witnesses)
     if head.checkpoint is None:
         findings.append(texts.in_file("altered", "checkpoint", NOT_READ))
         return False, ()
@@ -253,7 +272,7 @@ def _check_openings(members: Mapping[str, bytes], findings: list[Finding]) -> No
     findings += [
         texts.in_file("altered", "names.jsonl", "a name does not open its commitment")
         for line in lines
-        if line and not _opens(line)
+        if line and not opens(line)
     ]
     findings += [
         texts.in_file("altered", name, "content hash differs from its name")
@@ -266,20 +285,6 @@ def blob_name(content: bytes) -> str:
     """Return ``blob/<first 2 hex>/<hash>`` of a side object."""
     digest = sha256(content).hexdigest()
     return f"blob/{digest[:2]}/{digest}"
-
-
-class _Opening(msgspec.Struct):
-    name: str
-    salt: str
-    text: str
-
-
-def _opens(line: bytes) -> bool:
-    try:
-        opening = msgspec.json.decode(line, type=_Opening)
-        return sha256(bytes.fromhex(opening.salt) + opening.text.encode()).hexdigest() == opening.name
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return False
 
 
 def _check_files(manifest: Manifest, members: Mapping[str, bytes], findings: list[Finding]) -> None:

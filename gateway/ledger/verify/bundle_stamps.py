@@ -13,8 +13,8 @@ import msgspec
 from gateway.errors import EvidenceRefused
 from gateway.ledger.authority import Authority
 from gateway.ledger.disclosed import Disclosed, is_reading
+from gateway.ledger.keys import KeyRing
 from gateway.ledger.note import VerifyKey, parse_base64, parse_note
-from gateway.ledger.policy import Policy
 from gateway.ledger.proof import check_consistency
 from gateway.ledger.records import Anchor, parse_record
 from gateway.ledger.verify import texts
@@ -36,11 +36,11 @@ class BundleStamps:
     """Judges the time stamps of one bundle. ``authority``: the one trusted from outside; None: that of ``keys/tsa.pem``."""
 
     def __init__(
-        self, manifest: Manifest, members: Mapping[str, bytes], policy: Policy, authority: Authority | None
+        self, manifest: Manifest, members: Mapping[str, bytes], ring: KeyRing, authority: Authority | None
     ) -> None:
         self._manifest = manifest
         self._members = members
-        self._policy = policy
+        self._ring = ring
         self._authority = authority if authority is not None else _own_authority(members)
         self._needed = () if authority is not None else (AUTHORITY,)
         self.findings: list[Finding] = []

@@ -17,13 +17,15 @@ from gateway.ledger.verify.findings import Finding
 class Head(NamedTuple):
     """A note read as a checkpoint, with the known keys whose lines hold and what is wrong with it.
 
-    ``checkpoint`` is None when the note cannot be read; ``sealed`` says that a seal key that counts has signed it.
+    ``checkpoint`` is None when the note cannot be read; ``sealed`` says that one of the seal keys has signed it, ``seals``
+    which of them have.
     """
 
     checkpoint: Checkpoint | None
     sealed: bool
     cosigners: tuple[VerifyKey, ...]
     findings: tuple[Finding, ...]
+    seals: tuple[VerifyKey, ...] = ()
 
 
 def read_head(content: bytes, size: int) -> tuple[Note, Checkpoint] | Finding:
@@ -56,7 +58,7 @@ def open_head(
         findings.append(texts.unsealed(size, _foreign_key(note, checkpoint.origin)))
     findings += [texts.unsealed(size, str(key)) for key in others if key not in held and key not in failed]
     cosigners = tuple(key for key in witnesses if key in held)
-    return Head(checkpoint, sealed, cosigners, tuple(findings))
+    return Head(checkpoint, sealed, cosigners, tuple(findings), tuple(key for key in seals if key in held))
 
 
 def judge_quorum(policy: Policy | None, size: int, cosigners: tuple[VerifyKey, ...]) -> Finding | None:

@@ -18,6 +18,7 @@ from gateway.ledger.verify.findings import Collector, Counts, Finding, Result
 from gateway.ledger.verify.heads import judge_quorum, open_head, read_head
 from gateway.ledger.verify.roots import FrameRoots
 from gateway.ledger.verify.scan import FileScan, FrameScan, scan_file
+from gateway.ledger.verify.seals import FrameSeals
 from gateway.ledger.verify.stamps import Beside, Stamps, bracket_of
 from gateway.ledger.verify.told import Told
 
@@ -78,6 +79,7 @@ class LedgerVerifier:
         self._first = self.size
         self._stamps = None if beside is None else Stamps(beside, authority, self._fail, whole=start is None)
         self._told = Told(policy, self._fail, self._roots, self._stamps)
+        self._seals = FrameSeals(self._told.ring, self._told.heads, self._fail)
         self._findings = Collector()
         self._records = 0
         self._torn: FrameScan | None = None
@@ -120,6 +122,9 @@ class LedgerVerifier:
             self._judge_prefix()
         if self._published is not None:
             self._judge_published(self._published)
+        ended = self._seals.finish()
+        if ended is not None:
+            self._findings.add(ended)
         counts = Counts(
             records=self._records,
             heads=len(self._told.heads),
@@ -271,12 +276,7 @@ class LedgerVerifier:
         self._roots.lose(size)
 
     def _check_seal(self, frame: FrameScan) -> None:
-        size = frame.first + frame.n
-        head = open_head(frame.checkpoint, size, self._told.ring.counting("seal", size))
-        for finding in head.findings:
-            self._fail(finding)
-        if head.sealed:
-            self._told.heads.add(size)
+        self._seals.check(frame.checkpoint, frame.first + frame.n)
 
     def _take_tail(self) -> None:
         """A torn tail was never acknowledged, unless what was published reaches into it."""
@@ -299,9 +299,8 @@ class LedgerVerifier:
 
     def _judge_published(self, content: bytes) -> None:
         """Judge the note that others have seen: its seals, its cosignatures, its root, and that the ledger reaches it."""
-        policy = self._policy
-        demanded = policy.publish if policy is not None else ()
-        seals = self._told.ring.counting("seal", self._watch)
+        policy, ring = self._policy, self._told.ring
+        demanded, seals = ring.counting("publish", self._watch), ring.counting("seal", self._watch)
         head = open_head(content, self._watch, seals, demanded, self._told.trusted_witnesses)
         for finding in head.findings:
             self._fail(finding)

@@ -33,7 +33,7 @@ class Told:
         stamps: Stamps | None = None,
     ) -> None:
         self._stamps = stamps
-        self.ring = KeyRing(policy.logs if policy is not None else ())
+        self.ring = KeyRing(policy)
         self.trusted_witnesses = [one.key for one in policy.witnesses] if policy is not None else []
         self.cosigners: set[VerifyKey] = set()
         self.heads: set[int] = set()
