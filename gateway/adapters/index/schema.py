@@ -86,7 +86,8 @@ def open_writer(path: Path) -> Database:
     opened = apsw.Connection(str(path))
     opened.set_busy_timeout(5_000)
     connection = cast("Database", opened)
-    connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384")
+    settings = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16384"
+    connection.execute(settings).fetchall()  # a statement that answers must be read, else those after it never run
     if connection.execute("SELECT count(*) FROM sqlite_master").get == 0:
         connection.execute(f"BEGIN; {TABLES} COMMIT")
     return connection
