@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import ConfigurationRefused, Refused
+from gateway.ports import People
 
 TOKEN_PREFIX: Final = "gwt_"  # noqa: S105 - what every token begins with, not a token
 TOKEN_BYTES: Final = 32
@@ -44,13 +45,17 @@ SCOPES: Final = frozenset(
 
 
 class MachineAccount(Struct, frozen=True, kw_only=True):
-    """One account: its reference, SHA-256 of its token in hex, its operations, and when it ends (ns since 1970)."""
+    """One account: its reference, SHA-256 of its token in hex, its operations, and when it ends (ns since 1970).
+
+    ``name``: commitment to the name it was given, which `people.db` alone can open; None: it has none.
+    """
 
     person: str
     token_sha256: str
     scopes: list[str]
     created_ns: int
     expires_ns: int
+    name: str | None = None
 
 
 class MachineAccounts:
@@ -74,10 +79,28 @@ class MachineAccounts:
         account = self._by_hash.get(sha256(token.encode()).hexdigest())
         return account if account is not None and now_ns < account.expires_ns else None
 
+    def last(self) -> int:
+        """Return the highest number of an account, 0 if there is none."""
+        return max((int(account.person.removeprefix("P-")) for account in self.all()), default=0)
+
+    def name_of(self, person: str) -> str | None:
+        """Return the commitment to an account's name, None if it has none."""
+        self._refresh()
+        return next((one.name for one in self._by_hash.values() if one.person == person), None)
+
     def add(
-        self, scopes: list[str], days: int, now_ns: int, entropy: Callable[[int], bytes]
+        self,
+        scopes: list[str],
+        days: int,
+        now_ns: int,
+        entropy: Callable[[int], bytes],
+        names: People | None = None,
+        name: str | None = None,
     ) -> tuple[MachineAccount, str]:
-        """Create an account; return it with its token, which is shown once and kept nowhere."""
+        """Create an account; return it with its token, which is shown once and kept nowhere.
+
+        ``names`` counts people and machines together and keeps the name, if one is given.
+        """
         unknown = sorted(set(scopes) - SCOPES)
         if unknown or not scopes:
             raise Refused(
@@ -88,14 +111,18 @@ class MachineAccounts:
         if not 1 <= days <= DAYS_MAX:
             raise Refused(f"{days} days: a token lives 1 to {DAYS_MAX} days", code="ACC-002", remedy="give --days")
         accounts = self.all()
-        number = 1 + max((int(account.person.removeprefix("P-")) for account in accounts), default=0)
+        assert name is None or names is not None, "a name is kept by somebody"
+        kept = None if name is None or names is None else names.add(name, now_ns, above=self.last())
+        number = 1 + max(self.last(), 0 if names is None else names.last())
+        person = f"P-{number:06d}" if kept is None else kept.person
         token = TOKEN_PREFIX + entropy(TOKEN_BYTES).hex()
         account = MachineAccount(
-            person=f"P-{number:06d}",
+            person=person,
             token_sha256=sha256(token.encode()).hexdigest(),
             scopes=sorted(set(scopes)),
             created_ns=now_ns,
             expires_ns=now_ns + days * DAY_NS,
+            name=None if kept is None else kept.name,
         )
         self._write([*accounts, account])
         return account, token

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from gateway.adapters.machine_accounts import MachineAccounts
 from gateway.adapters.segment_store.store import SegmentStore
 from gateway.app.api_desk import ApiDesk
 from gateway.app.condition_desk import ConditionDesk
@@ -58,7 +59,8 @@ def make_desks(
     covering: Covering | None,
 ) -> Desks:
     """Put the desks together; all of them write their acts with one audit log."""
-    audits, clock, fold = AuditLog(site.plan.zone, stamp, version), stamp.clock, judge.fold
+    accounts = MachineAccounts(site.state / "machines.json")
+    audits, clock, fold = AuditLog(site.plan.zone, stamp, version, accounts.name_of), stamp.clock, judge.fold
     linked = Linked(indexing, store, committer)
     desk = BatchDesk(site.plan, book, fold, judge.folded, committer, stamp, audits)
     return Desks(

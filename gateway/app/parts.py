@@ -10,6 +10,7 @@ from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
 from gateway.adapters.entropy import os_entropy
+from gateway.adapters.people import PeopleFile
 from gateway.adapters.segment_store.store import SegmentStore
 from gateway.adapters.system_clock import OsClock
 from gateway.app.build import this_build
@@ -50,7 +51,7 @@ from gateway.pipeline.projector import Projector
 from gateway.pipeline.reading_views import view_of
 from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.standing import Standing
-from gateway.ports import Sealer, Source, StoreHead, SystemClock
+from gateway.ports import People, Sealer, Source, StoreHead, SystemClock
 
 if TYPE_CHECKING:
     from gateway.pipeline.stamping import Stamping
@@ -116,7 +117,9 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     indexing = Indexing(site.state / "index.db", origin, store, committer)
     stamping = await _stamping(site, store, committer, indexing, outside, standing, stamp, stack)
     judge = _judge(site, committer, stamp, store, head, indexing, book)
-    bundles = _bundles(build, outside.policy, store, indexing)
+    names = PeopleFile(site.state / "people.db", os_entropy)
+    stack.callback(names.close)
+    bundles = _bundles(build, outside.policy, store, indexing, names)
     maker = _maker(_maker_settings(site, sealer.key, build.version), site, judge, store, indexing, bundles)
     outbox = Outbox(site.plan.gateway, await open_qms_sinks(site, clock, stack), maker, committer, stamp, clock)
     return Parts(
@@ -187,12 +190,19 @@ def _health(
     return health
 
 
-def _bundles(build: Build, policy: Policy, store: SegmentStore, indexing: Indexing) -> BundleBuilder:
+def _bundles(build: Build, policy: Policy, store: SegmentStore, indexing: Indexing, names: People) -> BundleBuilder:
     """Return the builder of bundles, which name the keys and witnesses of our own policy."""
     facts = {"version": build.version, "commit": build.commit, "sha256": build.sha256}
     stamps = StampFolder(store, indexing)
     return BundleBuilder(
-        store, lambda: IndexFinder(indexing.query), policy, facts, verifier(), stamps, page=verifier("verify.html")
+        store,
+        lambda: IndexFinder(indexing.query),
+        policy,
+        facts,
+        verifier(),
+        stamps,
+        page=verifier("verify.html"),
+        openings=names.openings,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
@@ -11,9 +12,12 @@ from gateway.pipeline.stamp import Stamper
 
 
 class AuditLog:
-    """One for a run, shared by all desks."""
+    """One for a run, shared by all desks. ``name_of``: account → commitment to its name, None: it has none."""
 
-    def __init__(self, zone: str, stamp: Stamper, build: str) -> None:
+    def __init__(
+        self, zone: str, stamp: Stamper, build: str, name_of: Callable[[str], str | None] = lambda _: None
+    ) -> None:
+        self._name_of = name_of
         self._zone = zone
         self._stamp = stamp
         self._build = build
@@ -30,8 +34,10 @@ class AuditLog:
         reason: str | None = None,
         facts: dict[str, Any] | None = None,
     ) -> Audit:
-        """Return the record of one act of a machine account."""
+        """Return the record of one act of a machine account; the fact ``name`` commits to what that is called."""
         self._count += 1
+        name = self._name_of(account)
+        told = {**(facts or {}), **({} if name is None else {"name": name})}
         return Audit(
             **self._stamp(),
             person=account,
@@ -46,5 +52,5 @@ class AuditLog:
             terminal=terminal,
             correlation=f"c-{self._stamp.run}-{self._count}",
             build=self._build,
-            facts=UNSET if not facts else dict(sorted(facts.items())),
+            facts=UNSET if not told else dict(sorted(told.items())),
         )

@@ -6,6 +6,7 @@ Blocking: call it in a thread. A bundle ends at a sealed head and discloses only
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from gateway.domain.times import format_time
 from gateway.errors import LedgerDoubt
 from gateway.ledger.bundle import BundleRequest, Subject, build_bundle
 from gateway.ledger.crypto import verify_line
+from gateway.ledger.entry import SALT_SIZE
+from gateway.ledger.names import Opening, commitments_in, format_openings
 from gateway.ledger.policy import NONE, Policy
 from gateway.ledger.records import (
     Calibration,
@@ -40,10 +43,10 @@ from gateway.pipeline.stamped_heads import BundleEnd, StampBook, end_bundle, spa
 from gateway.ports import LedgerStore
 
 SECOND_NS = 1_000_000_000
+BESIDE = re.compile(rb'\{"sha256":"([0-9a-f]{64})","len":[0-9]+\}')
+"""Bytes of a record that lie beside the ledger (`ledger.md` 1)."""
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Members bear no time of ours: equal members give equal archives."""
-WITH_PAGE = frozenset({"batch", "range"})
-"""Kinds of bundles that hold `verify.html` too; those of events travel with every delivery and stay small."""
 
 
 class Finder(Protocol):
@@ -71,7 +74,11 @@ class Window(Struct, frozen=True, kw_only=True):
 
 
 class BundleSubject(Struct, frozen=True, kw_only=True):
-    """What to gather: windows of readings, and names whose records belong to it."""
+    """What to gather: windows of readings, and names whose records belong to it.
+
+    ``sent``: it travels with an event. It stays small and is made again byte for byte, so it holds no page, no side objects
+    and no names, which may be erased.
+    """
 
     kind: str
     id: str
@@ -79,6 +86,7 @@ class BundleSubject(Struct, frozen=True, kw_only=True):
     windows: tuple[Window, ...]
     names: tuple[tuple[str, str], ...]
     intervals: tuple[dict[str, Any], ...] = ()
+    sent: bool = False
 
 
 class BundleBuilder:
@@ -93,7 +101,9 @@ class BundleBuilder:
         verifier: bytes,
         stamps: StampBook | None = None,
         page: bytes = b"",
+        openings: Callable[[Iterable[str]], Sequence[Opening]] = lambda _: (),
     ) -> None:
+        self._openings = openings
         self._stamps = stamps
         self._store = store
         self._finder = finder
@@ -121,7 +131,7 @@ class BundleBuilder:
             token=end.token,
             brackets=end.brackets,
             authority=end.authority,
-            extra=self._verifiers(subject.kind),
+            extra={"verify.py": self._verifier} if subject.sent else self._beside(entries),
         )
         members = build_bundle(request, self._store.nodes(size))
         result = verify_bundle(members)
@@ -132,10 +142,26 @@ class BundleBuilder:
             )
         return pack(members)
 
-    def _verifiers(self, kind: str) -> dict[str, bytes]:
-        """Return the stand-alone verifiers: verify.py always; the page only where its 15 kB do not double a small bundle."""
-        page = {"verify.html": self._page} if self._page and kind in WITH_PAGE else {}
-        return {"verify.py": self._verifier, **page}
+    def _beside(self, entries: Sequence[tuple[int, bytes]]) -> dict[str, bytes]:
+        """Return what lies beside the entries of a bundle that people take away: verifiers, names, side objects."""
+        page = {"verify.html": self._page} if self._page else {}
+        return {"verify.py": self._verifier, **page, **self._names(entries), **self._side_objects(entries)}
+
+    def _names(self, entries: Sequence[tuple[int, bytes]]) -> dict[str, bytes]:
+        """Return the openings of the names that the entries bear; one that is erased is not there, and its record still holds."""
+        borne = {name for _, entry in entries for name in commitments_in(entry[SALT_SIZE:])}
+        found = self._openings(borne) if borne else ()
+        return {"names.jsonl": format_openings(found)} if found else {}
+
+    def _side_objects(self, entries: Sequence[tuple[int, bytes]]) -> dict[str, bytes]:
+        """Return the side objects that the entries name, each under its hash."""
+        named = {found for _, entry in entries for found in BESIDE.findall(entry)}
+        members: dict[str, bytes] = {}
+        for digest in sorted(found.decode() for found in named):
+            content = self._store.read_blob(digest)
+            if content is not None:
+                members[f"blob/{digest[:2]}/{digest}"] = content
+        return members
 
     def _end(self, entries: list[tuple[int, bytes]], size: int, note: bytes) -> BundleEnd:
         """Return where the bundle ends, with the time stamps around its readings."""

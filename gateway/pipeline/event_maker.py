@@ -151,6 +151,7 @@ class Maker:
             scope=record.scope,
             windows=(window,),
             names=tuple(("excursion", one) for one in record.excursions),
+            sent=True,
         )
         bundle = self._bundles.build(subject, size, note, record.at_ns)
         digest = sha256(bundle).hexdigest()

@@ -27,9 +27,11 @@ from gateway.ports.outward import (
     Witness,
     WitnessMemory,
 )
+from gateway.ports.people import ERASED, People, Person
 from gateway.ports.source import Fact, Inlet, Outcome, Parcel, Resume, Source
 
 __all__ = [
+    "ERASED",
     "ClockReport",
     "Committed",
     "CosignAnswer",
@@ -42,6 +44,8 @@ __all__ = [
     "Moment",
     "Outcome",
     "Parcel",
+    "People",
+    "Person",
     "ProjectionAnswer",
     "ProjectionSink",
     "Resume",

@@ -17,6 +17,7 @@ from gateway.pipeline.bundles import BundleBuilder, batch_subject
 from gateway.pipeline.event_maker import Maker, MakerSettings
 from tests.fakes.clock import StillClock
 from tests.fakes.log import ORIGIN, SEALER
+from tests.fakes.people import MemoryPeople
 from tests.pipeline.plant_life import Life, Plant
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ class KeptLife(Life):
         self.index.open(self.committer.size)
         self.query: IndexQuery | None = None
         self.kept: dict[str, bytes] = {}
-        self.bundles = BundleBuilder(self.store, self.finder, Policy(logs=(SEALER.key,)), FACTS, verifier())
+        self.people = MemoryPeople()
+        policy = Policy(logs=(SEALER.key,))
+        self.bundles = BundleBuilder(
+            self.store, self.finder, policy, FACTS, verifier(), page=b"<page>", openings=self.people.openings
+        )
         settings = MakerSettings(
             origin=ORIGIN,
             key=SEALER.key,

@@ -23,15 +23,20 @@ from gateway.ledger.records import (
     Excursion,
     Gap,
     Key,
+    ObjectRef,
     Reading,
     Record,
     Signal,
     parse_record,
 )
+from gateway.ledger.records.head import format_content
 from gateway.ledger.verify import verify_bundle
+from gateway.pipeline.audit_log import AuditLog
 from gateway.ports import Committed, Fact
 from tests.fakes.log import SEALER
 from tests.fakes.virtual_loop import S, run_virtually
+from tests.ledger.mutants import listed
+from tests.ledger.test_bundle import both
 from tests.pipeline.kept_plant import KeptLife, KeptPlant, members_of
 from tests.pipeline.plant_life import SIGNALS, Life, epoch, rule
 
@@ -131,6 +136,60 @@ def test_us_01_a_batch_bundle_verifies_here_and_alone(day, tmp_path):
         [sys.executable, "verify.py", "."], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_us_05_names_open_from_the_bundle_and_an_erased_one_leaves_it_whole(tmp_path):
+    """Two acts of named accounts; one name is erased between two exports: its record stays as it was sealed."""
+    plant = KeptPlant(tmp_path, epoch(1, rule(), signals=SIGNALS))
+
+    async def story() -> tuple[dict[str, bytes], dict[str, bytes], list[str]]:
+        async with KeptLife(plant) as life:
+            await everybody(life, 700)
+            await life.batch("B-1", "start", "k1", nodes=(NodeUse(node="FRZ-1"),))
+            people = [life.people.add("Åsa Berg", 1), life.people.add("MES Basel", 2)]
+            for person in people:
+                audits = AuditLog("UTC", life.stamp, "1.0.0", lambda _, name=person.name: name)
+                subject = ObjectRef(kind="batch", id="B-1")
+                life.committer.append([audits.record(person.person, "batch.export", subject, "t")], urgent=True)
+            await life.batch("B-1", "end", "k3")
+            await everybody(life, 700)
+            await life.level()
+            first = life.bundle("B-1")
+            life.people.erase(people[0].person, 3)
+            return first, life.bundle("B-1"), [one.name for one in people]
+
+    first, second, names = run_virtually(story())
+    opened = [[json.loads(line) for line in one["names.jsonl"].splitlines()] for one in (first, second)]
+    assert {one["name"]: one["text"] for one in opened[0]} == dict(zip(names, ("Åsa Berg", "MES Basel"), strict=True))
+    assert [one["text"] for one in opened[1]] == ["MES Basel"]
+    assert names[0].encode() in second["batch.json"], "the commitment stays in its record"
+    assert not any("Åsa Berg".encode() in member for member in second.values())
+    assert both(first).exit_code == both(second).exit_code == 0
+    wrong = first | {"names.jsonl": first["names.jsonl"].replace("Åsa".encode(), b"Eva")}
+    assert both(listed(wrong)).last_line == "FAILED in names.jsonl: a name does not open its commitment"
+
+
+def test_us_03_side_objects_of_a_bundle_lie_in_it_under_their_hash(tmp_path):
+    plant = KeptPlant(tmp_path, epoch(1, rule(), signals=SIGNALS))
+    long = "every line of a long statement\n" * 3000
+
+    async def story() -> dict[str, bytes]:
+        async with KeptLife(plant) as life:
+            await life.batch("B-1", "start", "k1", nodes=(NodeUse(node="FRZ-1"),))
+            content, side = format_content(long.encode())
+            told = Batch(**life.stamp(), event="verified", batch="B-1", revision=2, evidence=content)
+            life.committer.append([told], side_objects=[side], urgent=True)
+            await everybody(life, 100)
+            await life.level()
+            return life.bundle("B-1")
+
+    members = run_virtually(story())
+    digest = sha256(long.encode()).hexdigest()
+    name = f"blob/{digest[:2]}/{digest}"
+    assert members[name] == long.encode()
+    assert both(members).exit_code == 0
+    wrong = listed(members | {name: members[name][:-1]})
+    assert both(wrong).last_line == f"FAILED in {name}: content hash differs from its name"
 
 
 def test_di_09_a_batch_without_one_reading_shows_its_gap(tmp_path):

@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.adapters.entropy import os_entropy
 from gateway.adapters.http.server import bind, serve
 from gateway.adapters.machine_accounts import SCOPES, MachineAccounts
+from gateway.adapters.people import PeopleFile
 from gateway.adapters.receiver import ReferenceReceiver, receiver_app
 from gateway.adapters.system_clock import OsClock
 from gateway.adapters.webhook.envelope_seal import parse_secret
@@ -30,6 +31,7 @@ from gateway.cli.demo_story.witness import START_S, hand_over_log_key, witness_c
 from gateway.errors import Unavailable
 
 SETUP_S = 60.0
+MES_NAME = "MES of the plant"
 
 
 class Stage(Struct, kw_only=True):
@@ -104,7 +106,9 @@ async def _make(plant: Plant, pace: Pace, seed: int, broker: Broker, gateway: Ch
 def _make_account(plant: Plant) -> str:
     """Make a machine account that stands in for the plant's MES, with a token file for the commands shown at the end."""
     accounts = MachineAccounts(plant.state / "machines.json")
-    _, token = accounts.add(sorted(SCOPES), 1, plant.now_ns, os_entropy)
+    people = PeopleFile(plant.state / "people.db", os_entropy)
+    _, token = accounts.add(sorted(SCOPES), 1, plant.now_ns, os_entropy, people, MES_NAME)
+    people.close()
     write_private(plant.token_file, f"{token}\n".encode())
     return token
 
