@@ -18,7 +18,10 @@ WAIT_NS_MAX: Final = 10_000_000_000
 
 
 class Health:
-    """Implements `gateway.adapters.http.desk.Health`; reads what the parts keep, keeps only the loop's pulse itself."""
+    """Implements `gateway.adapters.http.desk.Health`; reads what the parts keep, keeps only the loop's pulse itself.
+
+    ``readings``: those committed since the start, by quality.
+    """
 
     def __init__(
         self,
@@ -29,8 +32,10 @@ class Health:
         stamp: Stamper,
         clock: SystemClock,
         version: str,
+        readings: Mapping[str, int],
     ) -> None:
         self._plan = plan
+        self._readings = readings
         self._committer = committer
         self._intake = intake
         self._clocks = clocks
@@ -98,7 +103,7 @@ class Health:
             "clock": {"state": self._stamp.clock_state, "bound_ns": self._clocks.bound_ns},
             "gaps_open": self._intake.gaps_open,
             "samples": dict(figures.samples),
-            "readings": dict(figures.readings),
+            "readings": dict(self._readings),
             "quarantined": dict(figures.quarantined),
             "refused": dict(self.refused),
             **{name: section() for name, section in self.sections.items()},
@@ -131,7 +136,7 @@ class Health:
         )
         yield one("gaps_open", "Gaps that are open", float(self._intake.gaps_open))
         yield Figure("samples_received", "Samples taken from sources", "counter", _floats(figures.samples), "source")
-        yield Figure("readings_committed", "Readings recorded", "counter", _floats(figures.readings), "quality")
+        yield Figure("readings_committed", "Readings committed", "counter", _floats(self._readings), "quality")
         yield Figure("quarantined", "Messages kept aside", "counter", _floats(figures.quarantined), "cause")
         yield Figure("gaps_opened", "Gaps opened", "counter", _floats(figures.gaps), "cause")
         now_ns = self._clock.now().wall_ns

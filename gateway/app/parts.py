@@ -152,7 +152,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
             maker,
             outside.covering,
         ),
-        health=_health(site, committer, intake, clocks, stamp, build.version, outside, stamping),
+        health=_health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping),
         opening=([*opening, *configured], side_objects),
     )
 
@@ -180,10 +180,11 @@ def _health(
     clocks: ClockRecorder,
     stamp: Stamper,
     version: str,
+    readings: Mapping[str, int],
     outside: Outside,
     stamping: Stamping | None,
 ) -> Health:
-    health = Health(site.plan, committer, intake, clocks, stamp, stamp.clock, version)
+    health = Health(site.plan, committer, intake, clocks, stamp, stamp.clock, version, readings)
     tell_health(health, outside, stamp.clock, lambda: committer.size)
     if stamping is not None:
         tell_stamping(health, stamping, lambda: committer.size, alone=outside.witnessing is None)

@@ -60,6 +60,11 @@ def plan_batch_event(
     return (first, *_place_waiting(context, settings, batches))
 
 
+def placeable_batch_events(batches: Batches, batch: str, settings: BatchSettings) -> tuple[Judged, ...]:
+    """Return the waiting events of a batch that can be placed now: none, unless power was lost before they were written."""
+    return tuple(_place_waiting(batches.trial(batch), settings, batches))
+
+
 def expired_batch_events(batches: Batches, now_ns: int, settings: BatchSettings) -> tuple[Judged, ...]:
     """Return the waiting events whose pairing window has passed: they are conflicts now, for people to settle."""
     window_ns = settings.pairing_window_h * HOUR_NS

@@ -14,9 +14,15 @@ from msgspec import Struct, structs
 
 from gateway.domain.batch import Batches, Rolls
 from gateway.domain.batch_event import BatchEvent, Judged
-from gateway.domain.batch_plan import BatchSettings, expired_batch_events, plan_batch_event
+from gateway.domain.batch_plan import (
+    BatchSettings,
+    expired_batch_events,
+    placeable_batch_events,
+    plan_batch_event,
+)
 from gateway.domain.plan import Node
 from gateway.ledger.records import Batch, Content
+from gateway.ledger.segment import SEGMENT_ENTRIES
 from gateway.pipeline.batch_records import batch_record, judged_of
 from gateway.pipeline.stamp import Stamper
 
@@ -47,6 +53,7 @@ class BatchBook:
         self._stamp = stamp
         self._own: set[int] = set()
         self._answers: dict[tuple[str, str], int] = {}
+        self._cut_off: dict[str, None] = {}
         self._level = asyncio.Event()
         self.batches = Batches(rolls)
 
@@ -63,6 +70,8 @@ class BatchBook:
         if index in self._own:
             self._own.discard(index)
             return
+        if (index + 1) % SEGMENT_ENTRIES == 0:
+            self._cut_off[record.batch] = None
         self._take(index, record)
 
     def judge(self, event: BatchEvent, told: Beside, index_of: Callable[[int], int]) -> Verdict:
@@ -79,6 +88,17 @@ class BatchBook:
         if first is not None and answer is not None:
             return Verdict(first, answer)
         return Verdict(judged[0], index_of(0), self._written(judged, told, index_of))
+
+    def cut_off(self, index_of: Callable[[int], int]) -> tuple[Batch, ...]:
+        """Return what a start must complete: waiting events that could be placed when power was lost; to be appended at once.
+
+        An event and those it places are one append, but two frames where it crosses the end of a segment.
+        """
+        found: list[Judged] = []
+        for batch in self._cut_off:
+            found += placeable_batch_events(self.batches, batch, self._settings)
+        self._cut_off.clear()
+        return self._written(tuple(found), Beside(), index_of) if found else ()
 
     def expired(self, now_ns: int, index_of: Callable[[int], int]) -> tuple[Batch, ...]:
         """Return the records of waiting events whose pairing window has passed; they must be appended at once."""

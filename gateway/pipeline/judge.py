@@ -8,6 +8,7 @@ stand in one append, so in one frame.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from gateway.domain import deviation as domain
 from gateway.domain.deviation_rules import BatchPresence, Surroundings
 from gateway.domain.excursion_event import ExcursionEvent
 from gateway.errors import Unavailable
-from gateway.ledger.records import Config, Deviation, Excursion, Gateway, Record
+from gateway.ledger.records import Config, Deviation, Excursion, Gateway, Reading, Record
 from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.batch_impact import touched, updates
 from gateway.pipeline.deviation_records import deviation_record
@@ -67,6 +68,8 @@ class Judge:
         self._advanced = asyncio.Condition()
         self._late = LateJobs(fold.evaluator, fold.book, readings)
         self._evaluated_ns = 0
+        self.readings: Counter[str] = Counter()
+        """Readings committed since the start, by quality: what waits for its commit, or was discarded, is none."""
 
     @property
     def size(self) -> int:
@@ -119,13 +122,21 @@ class Judge:
                 self.fold.understood[record.change_set] = await loop.run_in_executor(None, work)
             # first: a record that our own fault keeps from being folded is told by the supervisor and passed, never twice folded
             self._size = commit.first + nth + 1
+            if isinstance(record, Reading) and self._size > self._level_at:
+                self.readings[record.quality] += 1
             self.fold.take(commit.first + nth, record)
             if nth % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
 
     def _complete(self) -> None:
-        """Plan the deviations that power loss cut off: an append that crosses the end of a segment is two frames."""
+        """Write what power loss cut off, for an append that crosses the end of a segment is two frames.
+
+        Those are the events of batches that an applied one had made possible, and the deviations of excursions.
+        """
+        placed = self._batches.cut_off(self._journal.index_of)
+        if placed:
+            self._journal.append(placed, urgent=True)
         for record in self.fold.cut_off:
             if not self.fold.deviations.holding(record.excursion):
                 planned = self._raised(record, self._stamp()["at_ns"])

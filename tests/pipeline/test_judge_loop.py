@@ -88,3 +88,27 @@ def test_timers_do_not_wait_for_an_index_that_is_behind():
     assert run_virtually(story()) == ["FRZ-1/temp:no_data.alert", "FRZ-1/temp:no_data.action"]
     late = [one for one in excursions(plant.records()) if one.event == "late"]
     assert [one.condition for one in late] == ["FRZ-1/temp:high.action"]
+
+
+def test_readings_count_once_they_are_committed_and_from_this_start_on():
+    plant = Plant(epoch(1, signals=ONE))
+
+    async def story(lost: int) -> list[int]:
+        async with Life(plant) as life:
+            await life.level()
+            counted = [life.judge.readings.total()]
+            for _ in range(3):
+                await life.say("FRZ-1/temp", 5.0)
+            counted.append(life.judge.readings.total())
+            await life.level()
+            counted.append(life.judge.readings["good"])
+            if lost:
+                life.store.frames_left = 0
+                await life.say("FRZ-1/temp", 5.0)
+                await asyncio.sleep(1)
+                assert life.dead
+                counted.append(life.judge.readings.total())
+            return counted
+
+    assert run_virtually(story(1)) == [0, 0, 3, 3], "what waits for its commit, or never gets it, is none"
+    assert run_virtually(story(0)) == [1, 1, 4], "those of an earlier life were counted then; one was sent again"
