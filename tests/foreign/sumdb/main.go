@@ -1,6 +1,7 @@
 // Judges logs and proofs with the Go team's own sumdb packages: nothing here hashes or checks a signature by itself.
 //
-//	judge VKEY tiles  FOLDER…   a whole tlog-tiles log: note, every tile up to the root, every entry
+//	judge VKEY tiles  FOLDER…   a whole tlog-tiles log: note, every tile up to the root, every entry; FOLDER may be a URL,
+//	                            read with the bearer token in JUDGE_TOKEN
 //	judge VKEY proof  FOLDER…   entry, tlog-proof: one entry and its inclusion proof
 //	judge VKEY growth FOLDER…   old, growth, checkpoint: an older size and root, and the proof that the log only grew
 //
@@ -12,6 +13,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -92,11 +95,32 @@ func (f folder) read(level string, n int64, w int) ([]byte, error) {
 	if w < width {
 		path += ".p/" + strconv.Itoa(w)
 	}
-	return os.ReadFile(filepath.Join(string(f), "tile", level, path))
+	return f.get("tile/" + level + "/" + path)
+}
+
+// get returns a file of the folder, or what its URL answers.
+func (f folder) get(path string) ([]byte, error) {
+	if !strings.HasPrefix(string(f), "http://") {
+		return os.ReadFile(filepath.Join(string(f), filepath.FromSlash(path)))
+	}
+	request, err := http.NewRequest("GET", string(f)+"/"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+os.Getenv("JUDGE_TOKEN"))
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", path, answer.Status)
+	}
+	return io.ReadAll(answer.Body)
 }
 
 func judgeTiles(name string, verifier note.Verifier) error {
-	content, err := os.ReadFile(filepath.Join(name, "checkpoint"))
+	content, err := folder(name).get("checkpoint")
 	if err != nil {
 		return err
 	}
