@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import urllib.parse
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from gateway.cli.access import access, control
 from gateway.cli.examples import examples
+from gateway.cli.hook_sample import SAMPLES, format_sample, sample_of
 
 HOUR_S, MINUTE_S = 3600, 60
 OK_LAST = 299
@@ -20,10 +22,19 @@ OK_LAST = 299
 @click.command(
     "test",
     epilog=examples(
-        "gateway hook test main --token-file int.token", "gateway hook test main --dry-run --token-file int.token"
+        "gateway hook test main --token-file int.token",
+        "gateway hook test main --type deviation.opened --dry-run --token-file int.token",
     ),
 )
 @click.argument("sink")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(("ping", *SAMPLES)),
+    default="ping",
+    show_default=True,
+    help="with --dry-run: the request of another event, with sample content",
+)
 @click.option("--dry-run", is_flag=True, help="print the request as a curl line, secrets masked; send nothing")
 @click.option("--enable", is_flag=True, help="first end the stop that a 410 made; needs --reason")
 @click.option("--reason", help="why")
@@ -32,6 +43,7 @@ OK_LAST = 299
 def test_sink(
     ctx: click.Context,
     sink: str,
+    kind: str,
     reason: str | None,
     config: Path | None,
     url: str | None,
@@ -41,9 +53,13 @@ def test_sink(
     enable: bool,
     as_json: bool,
 ) -> None:
-    """Post a ping to a QMS sink. Exit 1 when it was not taken."""
+    """Post a ping to a QMS sink, or show the request of any event. Exit 1 when the ping was not taken."""
+    if kind != "ping" and not dry_run:
+        raise click.UsageError(f"{kind} goes with --dry-run: posted, it would be a record at the QMS. A ping is posted")
     body = {"sink": sink, "dry_run": dry_run, "enable": enable, "reason": reason}
     told = control(config, url, token_file).post("/api/v1/operations/hook.test", body)
+    if kind != "ping":
+        told |= sample_request(told, kind)
     if as_json:
         click.echo(json.dumps({"format": "hook test/1", **told}))
     elif dry_run:
@@ -113,18 +129,22 @@ def show(
     "replay",
     epilog=examples(
         "gateway hook replay gw-01:dev:000040:2 --reason 'site code corrected' --token-file int.token",
-        "gateway hook replay --failed --dry-run --token-file int.token",
+        "gateway hook replay --since 2026-11-21T22:00:00Z --to main --dry-run --token-file int.token",
     ),
 )
 @click.argument("delivery", required=False)
+@click.option("--id", "named", metavar="DELIVERY", help="the same as DELIVERY")
 @click.option("--failed", is_flag=True, help="every dead letter, in the order of the ledger")
-@click.option("--sink", help="only to this sink")
-@click.option("--to", "to", help="send the same bytes to another sink")
+@click.option("--since", metavar="TIME", help="every event raised from then on that is not confirmed")
+@click.option("--sink", help="only what goes to this sink")
+@click.option("--to", "to", help="send copies of the same bytes to this sink, of confirmed events too")
 @click.option("--reason", help="why; asked for when it is missing")
-@click.option("--dry-run", is_flag=True, help="say what would be sent; with --failed")
+@click.option("--dry-run", is_flag=True, help="say what would be sent; with --failed or --since")
 @access
 def replay(
     delivery: str | None,
+    named: str | None,
+    since: str | None,
     sink: str | None,
     to: str | None,
     reason: str | None,
@@ -136,17 +156,25 @@ def replay(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Send again: one event, or all dead letters. The bytes are those that were prepared, unchanged."""
-    if failed == (delivery is not None) or (dry_run and not failed) or (failed and to is not None):
-        raise click.UsageError("name one delivery, or --failed (with --dry-run to look first); --to goes with one")
+    """Send again: one event, all dead letters, or all events since a time. The bytes are those that were prepared.
+
+    A QMS that was restored from its backup of last night gets what it lost by --since and --to.
+    """
+    if [failed, since is not None, named is not None, delivery is not None].count(True) != 1 or (
+        dry_run and not failed and since is None
+    ):
+        raise click.UsageError(
+            "name one DELIVERY, or --failed, or --since TIME (the last two with --dry-run to look first)"
+        )
     if reason is None and not dry_run:
         reason = click.prompt("reason", err=True)
     asked = control(config, url, token_file)
-    if failed:
-        body = {"sink": sink, "dry_run": dry_run, "reason": reason}
+    delivery = delivery or named
+    if delivery is None:
+        body = {"sink": sink, "to": to, "since": since, "dry_run": dry_run, "reason": reason}
         told = asked.post("/api/v1/operations/hook.replay", body)
     else:
-        path = f"/api/v1/deliveries/{urllib.parse.quote(str(delivery), safe='')}/replay"
+        path = f"/api/v1/deliveries/{urllib.parse.quote(delivery, safe='')}/replay"
         told = asked.post(path, {"sink": sink, "to": to, "reason": reason})
     if as_json:
         click.echo(json.dumps({"format": "hook replay/1", **told}))
@@ -159,6 +187,8 @@ def replay(
         else:
             click.echo(f"{one['id']} to {one['sink']}: due now")
     click.echo(_sum(len(told["queued"]), "nothing sent" if dry_run else "sent next"))
+    if told.get("confirmed"):
+        click.echo(f"{told['confirmed']} confirmed: left as they are; --to SINK sends copies")
 
 
 def taken(told: dict[str, Any]) -> bool:
@@ -179,6 +209,19 @@ def ping_lines(told: dict[str, Any]) -> list[str]:
         last = "NOT TAKEN  correct the receiver or the sink's settings, then test again"
     stopped = ["the sink is stopped: enable it with --enable --reason"] if told["stopped"] else []
     return [f"POST {told['url']}  gxp.gateway.ping.v1  id {told['id']}", way, answer, *stopped, last]
+
+
+def sample_request(told: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return id, headers and body of a sample event of a kind, in the mode of the ping that a sink would get."""
+    event, headers = sample_of(kind), dict(told["headers"])
+    headers["webhook-id"] = event["id"]
+    content: dict[str, Any] = event
+    if "ce-id" in headers:
+        content = event["data"]
+        attributes = {name: text for name, text in event.items() if name not in {"data", "datacontenttype"}}
+        headers |= {f"ce-{name}": urllib.parse.quote(text, safe=":/-._~") for name, text in attributes.items()}
+    body = format_sample(content)
+    return {"id": event["id"], "headers": headers, "body": body.decode(), "body_sha256": sha256(body).hexdigest()}
 
 
 def curl_line(told: dict[str, Any]) -> str:

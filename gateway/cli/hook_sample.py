@@ -143,6 +143,38 @@ _TEMPLATE: Final[dict[str, Any]] = {
 }
 
 
+_ENDED: Final = {"state": "returned", "ended_at": "2026-11-22T05:11:00.000Z"}
+SAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "deviation.opened": {},
+    "deviation.updated": {},
+    "deviation.acknowledged": {
+        "acknowledgement": {
+            "person": "P-000031",
+            "role": "operator",
+            "at": "2026-11-22T05:10:30.000Z",
+            "reason": "equipment_event",
+            "comment": "door not latched, closed",
+        }
+    },
+    "deviation.annotated": {},
+    "deviation.condition_ended": _ENDED,
+    "deviation.superseded": {"state": "superseded"},
+    "deviation.retracted": {"state": "retracted"},
+}
+"""Kind of event → what its data says otherwise than that of one just opened."""
+
+
+def sample_of(kind: str) -> dict[str, Any]:
+    """Return a sample of a kind of event; all but the first of a deviation are its second revision."""
+    word = kind.partition(".")[2]
+    event = sample_event(1, 1 if word == "opened" else 2, **{**SAMPLES[kind], "lifecycle": word})
+    event["type"] = f"gxp.gateway.{kind}.v1"
+    event["time"] = "2026-11-22T05:11:00.412Z"
+    if event["data"]["ended_at"] is not None:
+        event["data"]["excursions"][0]["t1"] = event["data"]["ended_at"]
+    return event
+
+
 def sample_event(number: int, revision: int, **changes: Any) -> dict[str, Any]:
     """Return the event of one revision of sample deviation ``number``; ``changes`` replace members of `data`."""
     event = copy.deepcopy(_TEMPLATE)
@@ -153,7 +185,7 @@ def sample_event(number: int, revision: int, **changes: Any) -> dict[str, Any]:
         "sequence": str(revision),
     }
     event["data"] |= {"deviation_id": deviation, "revision": revision, **changes}
-    if revision > 1:
+    if revision > 1 and "lifecycle" not in changes:
         event["type"] = "gxp.gateway.deviation.updated.v1"
         event["data"]["lifecycle"] = "updated"
     return event

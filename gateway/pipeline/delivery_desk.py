@@ -7,13 +7,13 @@ from hashlib import sha256
 from typing import Any, Protocol
 
 from gateway.domain.delivery_states import DeliveryState
-from gateway.domain.times import format_time
+from gateway.domain.times import format_time, parse_time
 from gateway.errors import Refused
 from gateway.ledger.records import Delivery, Deviation, ObjectRef, Record
 from gateway.pipeline.audit_log import AuditLog
 from gateway.pipeline.delivery_views import attempts_of, shown_attempt, shown_shipment
 from gateway.pipeline.outbox import Outbox
-from gateway.pipeline.outbox_acts import copy_to, enable, replay, replay_dead
+from gateway.pipeline.outbox_acts import Choice, choose, copy_to, enable, replay
 from gateway.pipeline.outbox_fold import Shipment, SinkFold, stored_request
 from gateway.ports import Journal, SystemClock, WebRequest
 
@@ -136,24 +136,45 @@ class DeliveryDesk:
         await self._append(records, person, "hook.replay", event_id, terminal, reason)
         return {"queued": [_queued(one) for one in records if one.event == "replay"], "sent": False}
 
-    async def replay_failed(
-        self, sink: str | None, person: str, terminal: str, reason: str | None, *, dry_run: bool
+    async def replay_many(
+        self,
+        sink: str | None,
+        to: str | None,
+        since: str | None,
+        person: str,
+        terminal: str,
+        reason: str | None,
+        *,
+        dry_run: bool,
     ) -> dict[str, Any]:
-        """Make every dead letter due again, of one sink or of all, in the order of the ledger."""
-        names = [name for name in self._outbox.fold.sinks if sink in (None, name)]
-        dead = [
-            shipment
-            for name in names
-            for shipment in sorted(self._outbox.fold.sinks[name].shipments.values(), key=lambda one: one.index)
-            if shipment.state is DeliveryState.DEAD
-        ]
+        """Make dead letters, or all events since a time, due again or send copies of them, in the order of the ledger."""
+        choice = Choice(sink=sink, to=to, since_ns=None if since is None else parse_time(since))
+        for name in (sink, to):
+            if name is not None:
+                self._known(name)
+        found, confirmed = choose(self._outbox.fold, choice)
+        if len(found) > ROWS_MAX:
+            raise Refused(
+                f"{len(found):,} events at once, {ROWS_MAX:,} at most",
+                remedy="name one sink with --sink, or a later time with --since",
+            )
         if dry_run:
-            return {"queued": [self._planned(one) for one in dead], "dry_run": True}
+            return {
+                "queued": [self._planned(one, to) for one in found],
+                "confirmed": confirmed,
+                "dry_run": True,
+            }
         text = _reasoned(reason)
-        records = [one for name in names for one in replay_dead(self._outbox.fold, name, self._stamp(), person, text)]
+        records: list[Delivery] = []
+        for one in found:
+            if to is None:
+                records.append(replay(self._outbox.fold, one.sink, one.event_id, self._stamp(), person, text))
+            else:
+                records += copy_to(await self._prepared(one), to, self._stamp(), person, text)
         if records:
             await self._append(records, person, "hook.replay", sink or "all", terminal, text)
-        return {"queued": [_queued(one) for one in records], "dry_run": False}
+        queued = [_queued(one) for one in records if one.event == "replay"]
+        return {"queued": queued, "confirmed": confirmed, "dry_run": False}
 
     def _ways(self, event_id: str) -> list[Shipment]:
         found = (self._outbox.fold.shipment(name, event_id) for name in self._outbox.fold.sinks)
@@ -179,8 +200,8 @@ class DeliveryDesk:
             "attempts": [shown_attempt(one) for one in attempts],
         }
 
-    def _planned(self, shipment: Shipment) -> dict[str, Any]:
-        return {"id": shipment.event_id, "sink": shipment.sink, "prepared": format_time(shipment.prepared_ns)}
+    def _planned(self, shipment: Shipment, to: str | None) -> dict[str, Any]:
+        return {"id": shipment.event_id, "sink": to or shipment.sink, "prepared": format_time(shipment.prepared_ns)}
 
     def _known(self, sink: str) -> None:
         if sink not in self._outbox.sinks:

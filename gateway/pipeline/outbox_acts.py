@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from gateway.domain.delivery_states import TABLE, DeliveryEvent, DeliveryState, Verdict
 from gateway.errors import Refused
@@ -36,11 +37,35 @@ def replay(fold: OutboxFold, sink: str, event_id: str, head: dict[str, Any], per
     return Delivery(**_about(shipment, head), event="replay", person=person, reason=reason, cause="person")
 
 
-def replay_dead(fold: OutboxFold, sink: str, head: dict[str, Any], person: str, reason: str) -> list[Delivery]:
-    """Return the records that make every dead letter of a sink due again, in the order of the ledger (`--failed`)."""
-    dead = [one for one in fold.sinks[sink].shipments.values() if one.state is DeliveryState.DEAD]
-    ordered = sorted(dead, key=lambda shipment: shipment.index)
-    return [replay(fold, sink, shipment.event_id, head, person, reason) for shipment in ordered]
+class Choice(Struct, frozen=True, kw_only=True):
+    """Which deliveries a replay of many is about: dead letters, or with ``since_ns`` all events raised from then on.
+
+    ``sink``: only those to this sink. ``to``: send copies there, and confirmed ones as well (HOOK-06).
+    """
+
+    sink: str | None = None
+    to: str | None = None
+    since_ns: int | None = None
+
+
+def choose(fold: OutboxFold, choice: Choice) -> tuple[list[Shipment], int]:
+    """Return the deliveries in the order of the ledger, and how many are left as they are because they are confirmed.
+
+    Of each event that goes to ``to`` there is one copy, whatever number of sinks it had. What has no body yet is on its way.
+    """
+    found = [
+        one
+        for name in fold.sinks
+        if choice.sink in (None, name)
+        for one in fold.sinks[name].shipments.values()
+        if (one.state is DeliveryState.DEAD if choice.since_ns is None else one.raised_ns >= choice.since_ns)
+        and (one.prepared_index >= 0 or (choice.to is None and one.state is DeliveryState.DEAD))
+    ]
+    found.sort(key=lambda one: (one.index, one.sink))
+    if choice.to is not None:
+        return list({one.event_id: one for one in reversed(found)}.values())[::-1], 0
+    confirmed = sum(one.state is DeliveryState.CONFIRMED for one in found)
+    return [one for one in found if one.state is not DeliveryState.CONFIRMED], confirmed
 
 
 def copy_to(prepared: Delivery, sink: str, head: dict[str, Any], person: str, reason: str) -> list[Delivery]:

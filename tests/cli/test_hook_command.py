@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from gateway.adapters.webhook.models import check_body
 from gateway.cli.hook import _say, conformance, listen, parse_faults, read_secrets
+from gateway.cli.hook_deliveries import replay, sample_request
+from gateway.cli.hook_deliveries import test_sink as ping_sink
+from gateway.cli.hook_sample import SAMPLES, format_sample, sample_of
 from gateway.errors import ConfigurationRefused
 from tests.paths import ROOT
 
@@ -85,3 +90,51 @@ def test_conformance_of_nobody_fails_every_check_that_can_fail(secret_file: Path
     )
     assert done.exit_code == 1
     assert "answered nothing (network), wanted 2xx" in done.output
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_sample_of_every_kind_is_an_event_as_published(kind: str) -> None:
+    event = check_body(format_sample(sample_of(kind)))
+    assert (event.type, event.data.lifecycle) == (f"gxp.gateway.{kind}.v1", kind.partition(".")[2])
+    assert event.data.test
+    assert (
+        (event.data.state == "returned") == (event.data.ended_at is not None) == (kind == "deviation.condition_ended")
+    )
+
+
+def test_a_sample_request_has_the_headers_of_the_sinks_mode() -> None:
+    ping = {
+        "headers": {"content-type": "application/cloudevents+json", "webhook-id": "gw-01:ping:000001:1", "x": "***"}
+    }
+    told = sample_request(ping, "deviation.opened")
+    assert told["headers"] == {**ping["headers"], "webhook-id": "gw-00:dev:T000001:1"}
+    assert check_body(told["body"].encode()).type == "gxp.gateway.deviation.opened.v1"
+    ping["headers"] |= {"ce-id": "gw-01:ping:000001:1", "ce-type": "gxp.gateway.ping.v1", "ce-subject": "ping/main"}
+    binary = sample_request(ping, "deviation.retracted")
+    assert json.loads(binary["body"])["lifecycle"] == "retracted"
+    assert binary["headers"]["ce-type"] == "gxp.gateway.deviation.retracted.v1"
+    assert binary["headers"]["ce-id"] == binary["headers"]["webhook-id"] == binary["id"] == "gw-00:dev:T000001:2"
+    assert binary["headers"]["ce-subject"] == "deviation/DEV-gw00-T000001"
+
+
+def test_only_a_ping_is_posted() -> None:
+    refused = CliRunner().invoke(ping_sink, ["main", "--type", "deviation.opened"])
+    assert refused.exit_code == 2
+    assert "deviation.opened goes with --dry-run: posted, it would be a record at the QMS" in refused.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["a", "--failed"],
+        ["--failed", "--since", "x"],
+        ["--id", "a", "--since", "x"],
+        ["a", "--dry-run"],
+        ["a", "--id", "a"],
+    ],
+)
+def test_a_replay_is_of_one_thing(words: list[str]) -> None:
+    refused = CliRunner().invoke(replay, [*words, "--reason", "corrected"])
+    assert refused.exit_code == 2
+    assert "name one DELIVERY, or --failed, or --since TIME" in refused.output

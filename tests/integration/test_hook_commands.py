@@ -120,16 +120,31 @@ def test_qm_04_a_dead_letter_is_shown_sent_again_and_confirmed(box: Box) -> None
     until(lambda: [one["state"] for one in box.told("hook", "list")["items"]] == ["confirmed"], "it is confirmed")
     assert [one["webhook-id"] for one in box.qms.events] == [event]
     assert "HOOK-06: gw-01:dev:000001:1 is confirmed as QE-00001" in box.say("hook", "replay", event, *REASON, code=1)
+    since = ("--since", "2026-01-01T00:00:00+01:00")
+    said = box.say("hook", "replay", *since, *REASON)
+    assert said.splitlines() == ["0 events, sent next", "1 confirmed: left as they are; --to SINK sends copies"]
+    assert "no QMS sink 'mian'" in box.say("hook", "replay", *since, "--to", "mian", *REASON, code=1)
+    said = box.say("hook", "replay", *since, "--to", "main", "--dry-run")
+    assert said.startswith(f"would send {event} to main (prepared ")
+    assert f"{event} to main: due now" in box.say("hook", "replay", *since, "--to", "main", *REASON)
+    until(lambda: len(box.qms.events) > 1, "the copy is there")
+    assert box.qms.events[1] == box.qms.events[0]
     acts = [(one.operation, one.outcome, one.reason) for one in box.gateway.records() if isinstance(one, Audit)]
-    assert acts == [("hook.replay", "done", REASON[1])]
+    assert acts == [("hook.replay", "done", REASON[1])] * 2
     replayed = [one for one in box.gateway.records() if isinstance(one, Delivery) and one.event == "replay"]
-    assert [(one.person, one.reason) for one in replayed] == [("P-000002", REASON[1])]
+    assert [(one.person, one.reason, one.cause) for one in replayed] == [
+        ("P-000002", REASON[1], "person"),
+        ("P-000002", REASON[1], "copy"),
+    ]
 
 
 def test_a_sink_is_tested_with_a_ping_of_this_day(box: Box) -> None:
     said = box.say("hook", "test", "main", "--dry-run")
     assert said.startswith("curl -X POST")
     assert "webhook-signature: ***" in said
+    said = box.say("hook", "test", "main", "--type", "deviation.condition_ended", "--dry-run")
+    assert "webhook-id: gw-00:dev:T000001:2" in said
+    assert "gxp.gateway.deviation.condition_ended.v1" in said
     assert box.qms.events == []
     said = box.say("hook", "test", "main")
     assert "gxp.gateway.ping.v1  id gw-01:ping:000001:1" in said

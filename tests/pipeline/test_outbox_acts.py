@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import Refused
-from gateway.pipeline.outbox_acts import copy_to, enable, replay, replay_dead
+from gateway.pipeline.outbox_acts import Choice, choose, copy_to, enable, replay
 from tests.fakes.webhook import Fault
 from tests.pipeline.outbox_bench import Bench
 
@@ -53,7 +53,9 @@ async def test_qm_04_failed_ones_are_sent_again_in_the_order_of_the_ledger() -> 
         await bench.time.run(1)
         bench.main.status = 202
         bench.main.requests.clear()
-        records = replay_dead(bench.outbox.fold, "main", bench.stamp(), *WHO)
+        found, confirmed = choose(bench.outbox.fold, Choice())
+        assert confirmed == 0
+        records = [replay(bench.outbox.fold, one.sink, one.event_id, bench.stamp(), *WHO) for one in found]
         assert [record.delivery for record in records] == ["gw-01:dev:000043:1", FIRST, "gw-01:dev:000042:2"]
         assert {(record.person, record.reason) for record in records} == {WHO}
         bench.journal.append(records)
@@ -96,3 +98,27 @@ def test_an_event_that_does_not_exist_is_said() -> None:
 
     with pytest.raises(Refused, match="no delivery 'x' to main"):
         replay(OutboxFold("gw-01"), "main", "x", {}, *WHO)
+
+
+async def test_qm_04_since_a_time_everything_that_is_not_confirmed_or_copies_of_all() -> None:
+    async with Bench(sinks=("main", "archive")) as bench:
+        bench.raise_deviation(41, sinks=["main"])
+        await bench.time.run(60)
+        since_ns = bench.time.clock.now().wall_ns
+        bench.raise_deviation(42, sinks=["main", "archive"])
+        await bench.time.run(1)
+        bench.main.status = 503
+        bench.raise_deviation(43, sinks=["main"])
+        await bench.time.run(1)
+        fold = bench.outbox.fold
+
+        def found(**given) -> tuple[list[tuple[str, str]], int]:
+            shipments, confirmed = choose(fold, Choice(**given))
+            return [(one.event_id[-8:], one.sink) for one in shipments], confirmed
+
+        assert found(since_ns=since_ns) == ([("000043:1", "main")], 2)
+        assert found(since_ns=since_ns, sink="archive") == ([], 1)
+        both = [("000042:1", "archive"), ("000043:1", "main")]
+        assert found(since_ns=since_ns, to="main") == (both, 0), "one copy of an event, whatever sinks it had"
+        assert found(since_ns=0, to="archive")[0][0] == ("000041:1", "main")
+        assert found() == ([], 0), "nothing is dead"

@@ -246,9 +246,10 @@ class ReplayAnswer(_Answer):
 
 
 class ReplayFailedAnswer(_Answer):
-    """What a replay of all dead letters made due, or would."""
+    """What a replay of many made due, or would; ``confirmed`` ones are left as they are."""
 
     queued: list[Queued]
+    confirmed: int
     dry_run: bool
 
 

@@ -49,8 +49,12 @@ class HookTestBody(_Body):
 
 
 class HookReplayBody(_Body):
-    """`POST /api/v1/operations/hook.replay`: make every dead letter due again, in the order of the ledger."""
+    """`POST /api/v1/operations/hook.replay`: make dead letters due again, or all events since a time, in the ledger's order."""
 
     sink: str | None = Field(default=None, description="only of this sink")
+    since: str | None = Field(
+        default=None, description="RFC 3339 with zone: all events raised from then on, not dead letters alone"
+    )
+    to: str | None = Field(default=None, description="send the same bytes to this sink instead, confirmed ones as well")
     dry_run: bool = False
     reason: str | None = None

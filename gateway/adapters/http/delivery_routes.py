@@ -27,7 +27,7 @@ class DeliveryRoutes:
             Route("/api/v1/deliveries/{delivery}", guard(self._show), methods=["GET"]),
             Route("/api/v1/deliveries/{delivery}/replay", guard(self._replay), methods=["POST"]),
             Route("/api/v1/operations/hook.test", guard(self._test), methods=["POST"]),
-            Route("/api/v1/operations/hook.replay", guard(self._replay_failed), methods=["POST"]),
+            Route("/api/v1/operations/hook.replay", guard(self._replay_many), methods=["POST"]),
         ]
 
     async def _list(self, request: Request) -> Response:
@@ -71,14 +71,14 @@ class DeliveryRoutes:
             ),
         )
 
-    async def _replay_failed(self, request: Request) -> Response:
+    async def _replay_many(self, request: Request) -> Response:
         body = await read_body(request, HookReplayBody)
         account = await self._gate.allow(request, "hook.replay")
         return await self._gate.once(
             request,
             account,
             body,
-            lambda: self._desk.replay_failed(
-                body.sink, account.person, terminal(request), body.reason, dry_run=body.dry_run
+            lambda: self._desk.replay_many(
+                body.sink, body.to, body.since, account.person, terminal(request), body.reason, dry_run=body.dry_run
             ),
         )

@@ -59,10 +59,18 @@ class DeliveryDesk(Protocol):
         """Make one more attempt due, or send a copy. Raises `Refused` HOOK-06, HOOK-08, SIG-006."""
         ...
 
-    async def replay_failed(
-        self, sink: str | None, person: str, terminal: str, reason: str | None, *, dry_run: bool
+    async def replay_many(
+        self,
+        sink: str | None,
+        to: str | None,
+        since: str | None,
+        person: str,
+        terminal: str,
+        reason: str | None,
+        *,
+        dry_run: bool,
     ) -> dict[str, Any]:
-        """Make every dead letter due again. Raises `Refused` HOOK-08, SIG-006."""
+        """Make dead letters, or all events since a time, due again or send copies. Raises `Refused` HOOK-08, SIG-006."""
         ...
 
 

@@ -81,7 +81,7 @@ OPERATIONS: Final = (
         "post",
         "/api/v1/operations/hook.replay",
         "hook.replay",
-        "Send every dead letter again",
+        "Send dead letters, or all events since a time, again",
         answers.ReplayFailedAnswer,
         bodies.HookReplayBody,
     ),
