@@ -24,6 +24,7 @@ ENTRIES: Final = -1
 _GROUP: Final = 1000
 _PATH: Final = re.compile(r"tile/(entries|[0-7])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 _NUMBER_GROUPS_MAX: Final = 6
+_VERIFY: Final = "gateway verify names what is damaged"
 
 
 class Tile(NamedTuple):
@@ -120,7 +121,7 @@ class TileReader:
                 self._tiles[level, full] = nodes
                 peaks += _peaks_of(nodes)
         if Tree(size, peaks).root() != root:
-            raise EvidenceRefused(f"tiles of size {size:,} do not have the root of the checkpoint")
+            raise EvidenceRefused(f"tiles of size {size:,} do not have the root of the checkpoint", remedy=_VERIFY)
 
     def node(self, height: int, index: int) -> bytes:
         """Return the node that covers leaves ``index·2^height …``, all of which the tree has."""
@@ -138,7 +139,8 @@ class TileReader:
         nodes = self._load(Tile(level, number))
         above, offset = divmod(number, TILE_WIDTH)
         if full_node(nodes) != self._tile(level + 1, above)[offset]:
-            raise EvidenceRefused(f"{format_path(Tile(level, number))} differs from the tree of size {self.size:,}")
+            path = format_path(Tile(level, number))
+            raise EvidenceRefused(f"{path} differs from the tree of size {self.size:,}", remedy=_VERIFY)
         self._tiles[level, number] = nodes
         return nodes
 

@@ -56,6 +56,11 @@ class SegmentReader:
         self._tables: OrderedDict[int, FrameTable] = OrderedDict()
         self._unpacked: tuple[SegmentName, bytes] | None = None
 
+    @property
+    def layout(self) -> Layout:
+        """Where the files lie."""
+        return self._layout
+
     def frames(self, first: int, stop: int) -> Iterator[tuple[Place, Frame]]:
         """Yield the frames that hold ``first <= index < stop``, from the one with ``first`` on, as far as they are whole.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from gateway.adapters.segment_store.missing import missing_record
 from gateway.adapters.segment_store.reader import SegmentReader
 from gateway.adapters.segment_store.tiles import TileFolder
-from gateway.errors import EvidenceRefused
 from gateway.ledger.frame import format_body
 from gateway.ledger.merkle import full_node, hash_leaves
-from gateway.ledger.tile import ENTRIES, TILE_WIDTH, Tile, format_path
+from gateway.ledger.tile import ENTRIES, TILE_WIDTH, Tile
 
 _NODES_MAX: Final = 16_384
 
@@ -50,8 +50,5 @@ class TileMaker:
         first = tile.number * TILE_WIDTH
         entries = [salt + record for _, salt, record in self.reader.read(first, first + tile.width)]
         if len(entries) != tile.width:
-            raise EvidenceRefused(
-                f"{format_path(tile)}: {len(entries)} of {tile.width} entries are stored",
-                remedy="see what is damaged or pruned: gateway verify",
-            )
+            raise missing_record(self.reader.layout, first + len(entries))
         return entries
