@@ -70,13 +70,15 @@ def status(ctx: click.Context, config: Path | None, path: Path | None, *, as_jso
 
 @ledger.command(
     epilog=examples(
-        "gateway ledger prove 1204331 -o 1204331.tlog-proof --entry 1204331.entry",
+        "gateway ledger prove 1204331 -o proof",
         "gateway ledger prove --from-size 1000000 --json",
     )
 )
 @click.argument("index", required=False, type=click.IntRange(0))
 @click.option("--from-size", type=click.IntRange(1), help="a consistency proof from this size instead")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="file to write, F.tlog-proof")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="a folder: the whole proof; F.tlog-proof: that file"
+)
 @click.option("--entry", type=click.Path(path_type=Path), help="file for the entry itself (it discloses the record)")
 @_place
 def prove(
@@ -89,13 +91,19 @@ def prove(
     *,
     as_json: bool,
 ) -> None:
-    """Prove one record, or that the published tree grew from a smaller one. Exit 1: pruned, or not there."""
+    """Prove one record, or that the published tree grew from a smaller one. Exit 1: pruned, or not there.
+
+    Into a folder go the record (it is disclosed), its tlog-proof, the time stamp over the note it leads to, and keys/.
+    """
     from gateway.ledger.tlogproof import format_tlog_proof
 
     if (index is None) == (from_size is None):
         raise click.UsageError("name INDEX or --from-size N")
     folder = _folder(config, path)
     sides = None if index is None else _bracket(folder, index)
+    if index is not None and output is not None and output.suffix != ".tlog-proof":
+        _lay(folder, index, output, sides, as_json=as_json)
+        return
     if index is not None:
         proof = folder.prove(index)
         content, hashes, what = format_tlog_proof(proof), proof.hashes, "inclusion"
@@ -116,6 +124,19 @@ def prove(
         )
     else:
         click.echo(f"{what}, {len(hashes)} hashes{_between(sides)}", err=output is None)
+
+
+def _lay(folder: LedgerFolder, index: int, target: Path, sides: dict[str, int | None] | None, *, as_json: bool) -> None:
+    """Write the whole proof of a record into a folder and say what is there."""
+    from gateway.adapters.segment_store.single import lay_proof
+
+    laid = lay_proof(folder, index, target)
+    if as_json:
+        told = {"format": "ledger prove/1", "proof": "inclusion", "index": index, "size": laid.size}
+        click.echo(json.dumps({**told, "files": laid.files, "bracket": sides}))
+        return
+    stamp = "time stamp" if laid.stamped else "no time stamp yet"
+    click.echo(f"inclusion, {laid.hashes} hashes, size {laid.size:,}, {stamp}{_between(sides)}")
 
 
 def _bracket(folder: LedgerFolder, index: int) -> dict[str, int | None] | None:

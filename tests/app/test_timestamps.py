@@ -13,11 +13,13 @@ from gateway.adapters.ledger_status import read_status
 from gateway.adapters.segment_store import SegmentStore
 from gateway.adapters.segment_store.bracket import bracket_of_record
 from gateway.adapters.segment_store.folder import LedgerFolder
+from gateway.adapters.segment_store.single import lay_proof
 from gateway.app.timestamps import StampFolder, stamp_figures, stamp_report
 from gateway.errors import LedgerDoubt
 from gateway.ledger.authority import Authority
 from gateway.ledger.records import Anchor, format_record
 from gateway.ledger.timestamp import make_request
+from gateway.ledger.tlogproof import check_tlog_proof, parse_tlog_proof
 from gateway.pipeline.stamped_heads import end_bundle
 from gateway.pipeline.stamping import StampStanding
 from tests.counterparts import tsa
@@ -73,6 +75,32 @@ def case(tmp_path, made):
     query.close()
     follower.close()
     store.close()
+
+
+def test_us_02_a_proof_leads_to_the_oldest_stamped_note_over_its_record(case, made, tmp_path):
+    case.store.layout.policy.write_text("quorum none\n")
+    folder = LedgerFolder(case.store.layout.root)
+    for index, size in ((0, 10), (9, 10), (11, 21), (20, 21), (25, 32)):
+        laid = lay_proof(folder, index, tmp_path / str(index))
+        assert (laid.size, laid.stamped) == (size, True)
+        out = tmp_path / str(index)
+        proof = parse_tlog_proof((out / f"{index}.tlog-proof").read_bytes())
+        assert proof.note == case.notes[size]
+        assert check_tlog_proof(proof, (out / f"{index}.entry").read_bytes()).size == size
+        assert made.accepts(proof.note, (out / f"{index}.tsr").read_bytes())
+        assert (out / "keys/tsa.pem").read_bytes() == made.ca.read_bytes()
+
+
+def test_us_02_a_time_stamp_that_is_not_as_recorded_is_no_part_of_a_proof(case, tmp_path):
+    case.store.layout.policy.write_text("quorum none\n")
+    case.store.frozen.save_token(10, b"junk")
+    folder = LedgerFolder(case.store.layout.root)
+    assert lay_proof(folder, 3, tmp_path / "3").size == 21
+    for size in STAMPED[1:]:
+        case.store.frozen.save_token(size, b"junk")
+    laid = lay_proof(folder, 3, tmp_path / "none")
+    assert not laid.stamped
+    assert laid.files == ("3.entry", "3.tlog-proof", "keys/policy")
 
 
 def sizes(case, first, last, size=44):

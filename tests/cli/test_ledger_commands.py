@@ -133,9 +133,28 @@ def test_a_proof_checks_against_the_published_head_or_its_own_frames(root, tmp_p
 
 
 def test_the_proof_of_the_vectors_is_made_byte_for_byte(vectors, tmp_path):
-    run(ledger, "prove", 6, "-o", tmp_path / "6", "--entry", tmp_path / "e", "--path", vectors)
-    assert (tmp_path / "6").read_bytes() == shared("vectors/ledger-v1/reading-6.tlog-proof").read_bytes()
+    proof = tmp_path / "6.tlog-proof"
+    run(ledger, "prove", 6, "-o", proof, "--entry", tmp_path / "e", "--path", vectors)
+    assert proof.read_bytes() == shared("vectors/ledger-v1/reading-6.tlog-proof").read_bytes()
     assert (tmp_path / "e").read_bytes() == shared("vectors/ledger-v1/reading-6.entry").read_bytes()
+
+
+def test_us_02_the_whole_proof_of_a_reading_is_a_folder(vectors, tmp_path):
+    said = run(ledger, "prove", 6, "-o", tmp_path / "6", "--path", vectors).output
+    assert re.fullmatch(r"inclusion, \d+ hashes, size 18, no time stamp yet(, (after|before) .*)?\n", said)
+    files = {one.relative_to(tmp_path / "6").as_posix(): one for one in (tmp_path / "6").rglob("*") if one.is_file()}
+    assert sorted(files) == ["6.entry", "6.tlog-proof", "keys/policy"]
+    assert files["6.tlog-proof"].read_bytes() == shared("vectors/ledger-v1/reading-6.tlog-proof").read_bytes()
+    assert files["6.entry"].read_bytes() == shared("vectors/ledger-v1/reading-6.entry").read_bytes()
+    assert files["keys/policy"].read_bytes() == (vectors / "keys/policy").read_bytes()
+    told = json.loads(run(ledger, "prove", 6, "-o", tmp_path / "json", "--json", "--path", vectors).output)
+    assert (told["size"], told["files"]) == (18, ["6.entry", "6.tlog-proof", "keys/policy"])
+
+
+def test_a_whole_proof_without_a_policy_is_refused(root, tmp_path):
+    (root / "keys" / "policy").unlink()
+    with pytest.raises(Refused, match="would name no key"):
+        run(ledger, "prove", 6, "-o", tmp_path / "6", "--path", root)
 
 
 def test_a_proof_of_what_is_not_there_is_refused(root):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,11 @@ from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.ledger.checkpoint import Checkpoint, format_checkpoint
 from gateway.ledger.crypto import cosigner, seal_key, sealer
 from gateway.ledger.note import ECDSA_P256, VerifyKey, parse_note, sign_note
-from gateway.ledger.policy import Policy, Witness, make_policy
+from gateway.ledger.policy import Policy, Witness, format_policy, make_policy
+from gateway.ledger.records import Anchor, format_record
+from gateway.ledger.timestamp import make_request
 from gateway.ledger.tlogproof import format_tlog_proof
+from tests.counterparts import tsa
 from tests.fakes.clock import StillClock
 from tests.fakes.log import ORIGIN, SEALER, plan, reading
 from tests.ledger.vector_files import SEAL_SEED, WITNESS_KEY, WITNESS_SEED
@@ -65,6 +69,27 @@ def make(path: Path) -> BigLog:
     folder = LedgerFolder(path / "ledger")
     files = export_tiles(folder.maker, note, SIZE, path / "tiles")
     return BigLog(path / "ledger", path / "tiles", note, files)
+
+
+def stamp(log: BigLog, authority: tsa.Authority) -> None:
+    """Have the published note time-stamped, as the product does: frozen note, answer as it came, record with its digest."""
+    store = SegmentStore(
+        log.ledger, ORIGIN, StillClock(), vkeys=[SEALER.vkey], check_place=lambda _: None, reserve_bytes=4096
+    )
+    tree = store.open().tree
+    if tree.size == SIZE:
+        imprint, pem = sha256(log.note), authority.ca.read_bytes()
+        answer = authority.reply(make_request(imprint.digest(), 70))
+        store.frozen.freeze(SIZE, log.note)
+        store.frozen.save_token(SIZE, answer)
+        anchor = Anchor(
+            at_ns=1, boot_ns=1, clock=1, event="timestamped", size=SIZE, root=tree.root().hex(),
+            note_sha256=imprint.hexdigest(), token_sha256=sha256(answer).hexdigest(),
+            facts={"authority_sha256": sha256(pem).hexdigest()},
+        )  # fmt: skip
+        store.commit(plan(tree, [format_record(anchor)]).frames, [pem])
+        store.layout.policy.write_text(format_policy(POLICY))
+    store.close()
 
 
 def signed(text: bytes, seed: bytes = SEAL_SEED) -> bytes:

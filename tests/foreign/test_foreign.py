@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from gateway.adapters.segment_store.folder import LedgerFolder
+from gateway.cli.ledger import ledger
 from gateway.ledger.bundle import BundleRequest, Subject, build_bundle
 from gateway.ledger.note import format_vkey, parse_note
 from gateway.ledger.tile import TileReader
+from gateway.ledger.timestamp import make_request
+from tests.counterparts import tsa
 from tests.counterparts.missing import need
 from tests.fakes.log import ORIGIN, SEALER
 from tests.foreign import big_log, tools
@@ -173,6 +179,57 @@ def test_us_03_openssl_judges_what_verify_py_extracts(log, tmp_path):
     for changed in (text.replace(b"70000", b"70001"), text[:-1], text.replace(b"gw-01", b"gw-02")):
         (out / "cp.txt").write_bytes(changed)
         assert [holds(command, out) for command in (seal, publish)] == [False, False]
+
+
+@pytest.fixture(scope="module")
+def authority(log, tmp_path_factory) -> tsa.Authority:
+    made = tsa.Authority(tmp_path_factory.mktemp("tsa"), intermediate=True)
+    big_log.stamp(log, made)
+    return made
+
+
+def test_ac_03_openssl_judges_the_time_stamp_of_the_log(log, authority, bad_logs, tmp_path):
+    """Over the published note of 70,000 entries; a token or a note with one thing changed is refused."""
+    token = (log.ledger / "cp" / "x070" / "000.tsr").read_bytes()
+    cases = {"good": (log.note, token)}
+    for name in ("wrong root", "wrong signature", "other key"):
+        cases[name] = ((bad_logs[name] / "checkpoint").read_bytes(), token)
+    cases["other size"] = (log.note.replace(b"70000", b"70001"), token)
+    cases["cut note"] = (log.note[:-1], token)
+    cases["cut token"] = (log.note, token[:-1])
+    cases["other imprint"] = (log.note, authority.reply(make_request(bytes(32), 71)))
+    cases["other authority"] = (log.note, stranger(log, tmp_path))
+    for bit in range(40, 8 * len(token), 8 * len(token) // 24):
+        changed = bytearray(token)
+        changed[bit // 8] ^= 1 << bit % 8
+        cases[f"bit {bit}"] = (log.note, bytes(changed))
+    must_split({name: "accepted" if authority.accepts(*case) else "refused" for name, case in cases.items()}, {"good"})
+
+
+def stranger(log: big_log.BigLog, folder: Path) -> bytes:
+    return tsa.Authority(folder / "stranger").reply(make_request(sha256(log.note).digest(), 72))
+
+
+def test_us_02_foreign_tools_judge_the_whole_proof_of_a_reading(log, authority, tmp_path):
+    """What `gateway ledger prove INDEX -o DIR` writes: entry, tlog-proof, time stamp, keys."""
+    program, sumdb = tools.environment("proofbundle") / "proofbundle", str(tools.sumdb())
+    good, bad = {}, {}
+    for index in big_log.PICKED:
+        laid = tmp_path / "laid" / str(index)
+        done = CliRunner().invoke(ledger, ["prove", str(index), "-o", str(laid), "--path", str(log.ledger)])
+        assert re.match(r"inclusion, 1\d hashes, size 70,000, time stamp, before ", done.output), done.output
+        names = sorted(one.relative_to(laid).as_posix() for one in laid.rglob("*") if one.is_file())
+        assert names == [f"{index}.entry", f"{index}.tlog-proof", f"{index}.tsr", "keys/policy", "keys/tsa.pem"]
+        entry, proof = (laid / f"{index}.entry").read_bytes(), (laid / f"{index}.tlog-proof").read_bytes()
+        assert authority.accepts(proof.partition(b"\n\n")[2], (laid / f"{index}.tsr").read_bytes())
+        assert not authority.accepts(proof, (laid / f"{index}.tsr").read_bytes())
+        good[f"record {index}"] = big_log._lay(tmp_path / "good" / str(index), entry, proof)
+        bad[f"entry {index}"] = big_log._lay(tmp_path / "entry" / str(index), entry[:-1] + b" ", proof)
+        lines = proof.split(b"\n")
+        lines[2], lines[3] = lines[3], lines[2]
+        bad[f"proof {index}"] = big_log._lay(tmp_path / "proof" / str(index), entry, b"\n".join(lines))
+    must_split(judged([sumdb, LOG_VKEY, "proof"], {**good, **bad}), set(good))
+    must_split({name: proofbundle_says(program, folder) for name, folder in {**good, **bad}.items()}, set(good))
 
 
 def extracted(log: big_log.BigLog, folder: Path) -> Path:

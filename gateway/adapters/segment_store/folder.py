@@ -54,9 +54,9 @@ class LedgerFolder:
             return None
         return SealedHead(parse_checkpoint(parse_note(note).text), note)
 
-    def prove(self, index: int) -> TlogProof:
-        """Return the proof of one entry: to the published checkpoint, or to its own frame's when that is newer."""
-        head = self.published()
+    def prove(self, index: int, end: SealedHead | None = None) -> TlogProof:
+        """Return the proof of one entry: to the head given, else to the published checkpoint, or its own frame's if newer."""
+        head = end or self.published()
         if head is None or head.checkpoint.size <= index:
             head = self.head(index)
         if head is None:
