@@ -16,9 +16,9 @@ def missing_record(layout: Layout, index: int) -> EvidenceRefused:
     names = layout.segments()
     before = [name for name in names if name.first <= index]
     if not before:
-        first = f"the first that is stored is {names[0].first:,}" if names else "seg/ holds no segment file"
+        stored = f"the first that is stored is {names[0].first:,}" if names else "seg/ holds no segment file"
         return EvidenceRefused(
-            f"record {index:,}: {first}", remedy="its proof went with the export made before pruning"
+            f"record {index:,}: {stored}", remedy="its proof went with the export made before pruning"
         )
     name = before[-1]
     offset, first, problem = _walk(layout, name, index)
