@@ -12,19 +12,21 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from gateway.adapters.keys import Ed25519Sealer, parse_seed
-from gateway.app.setup import is_set_up, seal_key
+from gateway.adapters.keys import parse_seed
+from gateway.app.keys import publish_place
+from gateway.app.setup import is_set_up, seal_signers
 from gateway.app.site import Site
 from gateway.config.environment import Answer, EnvironmentCheck
 from gateway.config.machine_checks import WAITING, Inside, MachineCheck
 from gateway.config.models.services import Http, Telemetry
-from gateway.errors import EvidenceRefused
+from gateway.errors import EvidenceRefused, LedgerDoubt
 from gateway.ledger.crypto import verify_line
-from gateway.ledger.note import VerifyKey, parse_note
-from gateway.ledger.policy import parse_policy
+from gateway.ledger.policy import SIZE_MAX, Policy, parse_policy
+from gateway.ports.keys import Signer
 
 SEAL: Final = "keys.seal.file"
-_TEXT: Final = b"gateway check\n\ntest signature\n"
+PUBLISH: Final = "keys.publish.file"
+_TEXT: Final = b"gateway check\ntest signature\n"
 
 
 def secrets_inside(site: Site) -> dict[str, Inside]:
@@ -41,9 +43,15 @@ def secrets_inside(site: Site) -> dict[str, Inside]:
 
 def waiting(site: Site) -> frozenset[str]:
     """Return the key paths of secrets that `gateway setup` makes on this box, and has not made yet."""
-    seal = site.settings.keys.seal.file
-    makes = seal is not None and seal.startswith("file:") and not site.path(seal.removeprefix("file:")).exists()
-    return frozenset({SEAL}) if makes and not is_set_up(site) else frozenset()
+    if is_set_up(site):
+        return frozenset()
+    keys = site.settings.keys
+    files = {SEAL: keys.seal.file, PUBLISH: None if keys.publish is None else keys.publish.file}
+    return frozenset(
+        path
+        for path, file in files.items()
+        if file is not None and file.startswith("file:") and not site.path(file.removeprefix("file:")).exists()
+    )
 
 
 def key_checks(site: Site) -> Iterator[EnvironmentCheck]:
@@ -52,6 +60,9 @@ def key_checks(site: Site) -> Iterator[EnvironmentCheck]:
         yield MachineCheck("key-usable", "keys.seal", lambda: WAITING)
     else:
         yield MachineCheck("key-usable", "keys.seal", partial(_seal, site))
+    if site.settings.keys.publish is not None:
+        asked = (lambda: WAITING) if PUBLISH in waiting(site) else partial(_publish, site)
+        yield MachineCheck("key-usable", "keys.publish", asked)
     for target, certificate, reference in _pairs(site):
         yield MachineCheck("key-usable", target, partial(_pair, site, certificate, reference))
     if any(one.opcua is not None and one.opcua.policy != "None" for one in site.settings.connections.values()):
@@ -59,28 +70,44 @@ def key_checks(site: Site) -> Iterator[EnvironmentCheck]:
 
 
 def _seal(site: Site) -> Answer:
-    sealer = seal_key(site)
-    note = parse_note(sealer.seal(_TEXT.partition(b"\n\n")[0] + b"\n"))
-    if not verify_line(sealer.key, note.text, note.lines[0].signature):
+    found, logs = seal_signers(site), _policy(site).logs
+    own = next((one for one in found if one.key in logs), None)
+    sealer = found[0] if own is None else own
+    if not _holds(sealer):
         return Answer("failed", "its test signature does not hold. Next: restore the key from its backup")
-    logs = _logs(site)
-    if logs and sealer.key not in logs:
-        return Answer(
-            "failed", f"{_short(sealer)} is not the key of this ledger. Next: restore its own key from backup"
-        )
-    return Answer("ok", f"{_short(sealer)} seals")
+    if logs and own is None:
+        return Answer("failed", f"{sealer.key} is not the key of this ledger. Next: restore its own key from backup")
+    return Answer("ok", f"{sealer.key} seals")
 
 
-def _logs(site: Site) -> tuple[VerifyKey, ...]:
-    """Return the seal keys this ledger knows, none before its birth; what is wrong with the file is `verify`'s matter."""
+def _publish(site: Site) -> Answer:
+    place, policy = publish_place(site), _policy(site)
+    found = [] if place is None else place.signers()
+    if not found:
+        return Answer("failed", "there is no key yet. Next: gateway keys init --key publish")
+    demanded = [key for key in policy.publish if policy.span_of(key).to_size == SIZE_MAX]
+    own = next((one for one in found if one.key in demanded), None)
+    if demanded and own is None:
+        return Answer("failed", f"{demanded[0]} is not there. Next: bring back the token or file that holds it")
+    signer = found[0] if own is None else own
+    if not _holds(signer):
+        return Answer("failed", "its test signature does not hold. Next: look at the token and its driver")
+    return Answer("ok", f"{signer.key} signs what is published")
+
+
+def _holds(signer: Signer) -> bool:
     try:
-        return parse_policy((site.ledger / "keys" / "policy").read_text()).logs
+        return verify_line(signer.key, _TEXT, signer.sign(_TEXT))
+    except LedgerDoubt:
+        return False
+
+
+def _policy(site: Site) -> Policy:
+    """Return the policy of this ledger, an empty one before its birth; what is wrong with the file is `verify`'s matter."""
+    try:
+        return parse_policy((site.ledger / "keys" / "policy").read_text())
     except (OSError, EvidenceRefused):
-        return ()
-
-
-def _short(sealer: Ed25519Sealer) -> str:
-    return sealer.vkey.rpartition("+")[0]
+        return Policy(logs=())
 
 
 def _pairs(site: Site) -> Iterator[tuple[str, str, str]]:

@@ -18,13 +18,14 @@ from gateway.app.desks import Desks, evidence_folder, make_desks
 from gateway.app.finder import IndexFinder
 from gateway.app.health import Health
 from gateway.app.indexing import Indexing
+from gateway.app.keys import key_opening, known_keys, open_book
 from gateway.app.lookup import LedgerLookup
-from gateway.app.setup import clock_limits, is_set_up, open_store, seal_key
+from gateway.app.setup import clock_limits, is_set_up, open_store, seal_signers
 from gateway.app.sinks import modes, open_projectors, open_qms_sinks
 from gateway.app.site import Site
 from gateway.app.sources import early_commits, make_sources
 from gateway.app.timestamps import StampFolder, open_stamping, tell_stamping
-from gateway.app.witnesses import Outside, open_outside, tell_health
+from gateway.app.witnesses import Outside, adopt_keys, open_outside, tell_health
 from gateway.app.zone import PlantZone
 from gateway.config.load import understand
 from gateway.domain.batch import Rolls
@@ -97,17 +98,22 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     """Lock and check the ledger, find where everything stands, and put the parts together. Nothing runs yet."""
     if not is_set_up(site):
         raise ConfigurationRefused(f"no ledger in {site.ledger}", remedy="once for a box: gateway setup")
-    clock, sealer = OsClock(), seal_key(site)
-    store, build, origin = open_store(site, sealer), this_build(), site.settings.ledger.origin
-    head = await asyncio.get_running_loop().run_in_executor(None, store.open)
+    clock, seals, loop = OsClock(), seal_signers(site), asyncio.get_running_loop()
+    store, build, origin = open_store(site, *seals), this_build(), site.settings.ledger.origin
+    head = await loop.run_in_executor(None, store.open)
     stack.callback(store.close)
     standing = _standing(site, store, head)
+    known = known_keys(standing.keys, store.layout.policy)
+    keys = await loop.run_in_executor(None, open_book, site, known, seals)
     stamp = Stamper(clock, dev=site.development, run=standing.run + 1, clock_number=standing.clock)
     clocks = ClockRecorder(clock, stamp, PlantZone(site.plan.zone), clock_limits(site))
-    committer = _committer(site, store, head, sealer, clock, lambda: carry(standing, stamp, site.plan.gateway))
-    outside = await open_outside(site, store, head, committer, stamp, sealer.key, stack)
+    committer = _committer(site, store, head, keys, clock, lambda: carry(standing, stamp, site.plan.gateway))
+    outside = await open_outside(site, store, head, committer, stamp, keys, stack)
     crashed = head.unclean or not standing.stopped
     opening = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed), head.halted)
+    nth = len(opening)
+    opening += key_opening(site, keys, stamp, lambda more: committer.index_of(nth + more))
+    outside = adopt_keys(site, store, outside, keys)
     configured, side_objects = effective(site.plan, site.files, stamp, standing)
     for offset, record in enumerate([*opening, *configured]):
         standing.apply(committer.index_of(offset), record)
@@ -120,7 +126,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     names = PeopleFile(site.state / "people.db", os_entropy)
     stack.callback(names.close)
     bundles = _bundles(build, outside.policy, store, indexing, names)
-    maker = _maker(_maker_settings(site, sealer.key, build.version), site, judge, store, indexing, bundles)
+    maker = _maker(_maker_settings(site, keys.key, build.version), site, judge, store, indexing, bundles)
     outbox = Outbox(site.plan.gateway, await open_qms_sinks(site, clock, stack), maker, committer, stamp, clock)
     return Parts(
         version=build.version,
@@ -150,7 +156,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
             bundles,
             outbox,
             maker,
-            outside.covering,
+            outside.exported,
         ),
         health=_health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping),
         opening=([*opening, *configured], side_objects),

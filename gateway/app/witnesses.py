@@ -13,8 +13,9 @@ from gateway.app.health import Health
 from gateway.app.site import Site
 from gateway.errors import ConfigurationRefused, EvidenceRefused
 from gateway.ledger.note import COSIGNATURE, COSIGNATURE_ML_DSA_44, VerifyKey, parse_vkey
-from gateway.ledger.policy import NONE, Policy, Witness, format_policy, make_policy, parse_policy
+from gateway.ledger.policy import NONE, Policy, Witness, format_policy, make_policy
 from gateway.pipeline.committer import Committer
+from gateway.pipeline.key_book import KeyBook
 from gateway.pipeline.publisher import Publisher
 from gateway.pipeline.stamp import Stamper
 from gateway.ports import StoreHead, SystemClock
@@ -29,13 +30,8 @@ COVERING_S: Final = 6.0
 _NS: Final = 1_000_000_000
 
 
-def site_policy(site: Site, store: SegmentStore, key: VerifyKey) -> Policy:
-    """Return our policy: the seal keys known so far, the witnesses of the configuration, a majority of them as quorum."""
-    try:
-        known = parse_policy(store.layout.policy.read_text())
-    except (FileNotFoundError, EvidenceRefused):
-        known = Policy(logs=())
-    logs = known.logs if key in known.logs else (*known.logs, key)
+def site_policy(site: Site, keys: Policy) -> Policy:
+    """Return our policy: ``keys`` as the log tells them, the witnesses of the configuration, a majority of them as quorum."""
     witnesses = [
         Witness(name, _witness_key(site, name, block.key), block.url) for name, block in site.settings.witnesses.items()
     ]
@@ -48,7 +44,15 @@ def site_policy(site: Site, store: SegmentStore, key: VerifyKey) -> Policy:
                 remedy="each witness has a name and a key of its own, or it counts twice",
             )
         seen[one.key] = one.name
-    return make_policy(logs, known.publish, witnesses)
+    made = make_policy(keys.logs, keys.publish, witnesses)
+    return made._replace(former=keys.former, spans=keys.spans)
+
+
+def adopt_keys(site: Site, store: SegmentStore, outside: Outside, keys: KeyBook) -> Outside:
+    """Bring `keys/policy` up to date with the keys of the log, and return what leaves the box under it."""
+    policy = site_policy(site, keys.standing.policy_keys())
+    write_policy_if_changed(store, policy)
+    return outside._replace(policy=policy)
 
 
 def write_policy_if_changed(store: SegmentStore, policy: Policy) -> None:
@@ -82,6 +86,17 @@ class Outside(NamedTuple):
             found.append(("witnesses", self.witnessing.run))
         return found
 
+    async def exported(self, size: int) -> tuple[int, bytes] | None:
+        """Return size and note of the head that an export ends at: with a quorum over ``size`` if it comes, else published."""
+        covering = self.covering
+        found = None if covering is None else await covering(size)
+        return await self.newest() if found is None else found
+
+    async def newest(self) -> tuple[int, bytes] | None:
+        """Publish, and return size and note of what is published by then; None if nothing ever was in this run."""
+        await self.publisher.now()
+        return (self.publisher.published, self.publisher.note) if self.publisher.published else None
+
     async def settle(self) -> None:
         """Give the witnesses their time for the last head of a run."""
         if self.witnessing is not None:
@@ -94,20 +109,20 @@ async def open_outside(
     head: StoreHead,
     committer: Committer,
     stamp: Stamper,
-    key: VerifyKey,
+    keys: KeyBook,
     stack: AsyncExitStack,
 ) -> Outside:
-    """Ask every witness about the head that was found, then bring `keys/policy` up to date.
+    """Ask every witness about the head that was found.
 
     Raises `LedgerDoubt` when a witness has seen more than we have, or another history: nothing was appended by then.
     """
-    publisher, policy = Publisher(committer, store), site_policy(site, store, key)
+    publisher = Publisher(committer, store, keys.publish, committer.halt)
+    policy = site_policy(site, keys.standing.policy_keys())
     witnessing = None
     if policy.witnesses:
         witnessing = await _open_witnessing(site, policy, store, committer, publisher, stamp, stack)
         await witnessing.check_start(head.tree.size, head.checkpoint)
         publisher.on_published = witnessing.published
-    write_policy_if_changed(store, policy)
     return Outside(publisher, policy, witnessing)
 
 
@@ -131,7 +146,7 @@ async def _open_witnessing(
         ca, who = site.settings.witnesses[one.name].ca, f"witnesses.{one.name}"
         tls = None if ca is None else make_tls(site.path(ca), who=who)
         parties.append(Party(one.name, one.key, await stack.enter_async_context(WitnessClient(one.url, one.key, tls))))
-    settings = WitnessSettings(policy=policy, seals=policy.logs, gateway=site.plan.gateway, run=stamp.run)
+    settings = WitnessSettings(policy=policy, seals=policy.seals, gateway=site.plan.gateway, run=stamp.run)
     memory = MemoryFolder(site.state)
     return Witnessing(settings, parties, store, publisher, committer, committer.halt, stamp, stamp.clock, memory)
 

@@ -19,9 +19,11 @@ from gateway.domain.plan import Plan
 from gateway.domain.times import format_time
 from gateway.errors import LedgerDoubt
 from gateway.ledger.bundle import BundleRequest, Subject, build_bundle
+from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.crypto import verify_line
 from gateway.ledger.entry import SALT_SIZE
 from gateway.ledger.names import Opening, commitments_in, format_openings
+from gateway.ledger.note import parse_note
 from gateway.ledger.policy import NONE, Policy
 from gateway.ledger.records import (
     Calibration,
@@ -112,6 +114,10 @@ class BundleBuilder:
         self._verifier = verifier
         self._page = page
         self._known_gaps: dict[int, tuple[bytes, Gap]] = {}
+
+    def adopt(self, policy: Policy) -> None:
+        """Take the policy of the bundles made from now on: a key entered or ended."""
+        self._policy = policy
 
     def build(self, subject: BundleSubject, size: int, note: bytes, made_ns: int) -> bytes:
         """Return the zip of a bundle that ends at ``size``; raise `LedgerDoubt` if it does not verify."""
@@ -236,14 +242,19 @@ class BundleBuilder:
 
 
 def policy_for(note: bytes, policy: Policy) -> Policy:
-    """Return what a bundle's own policy demands: the quorum only when its note has it.
+    """Return what a bundle's own policy demands: the quorum and the publish line only when its note has them.
 
-    A deviation's evidence is built before any witness can have seen it: nothing waits for them. A policy that came by another
-    way says `UNWITNESSED` of such a bundle; the bundle itself claims no more than its note holds.
+    A deviation's evidence is built before any witness can have seen it, on the head of its own frame: nothing waits for
+    them. A policy that came by another way says `UNWITNESSED`, or names the missing line; the bundle itself claims no more
+    than its note holds.
     """
-    if policy.satisfied_by(cosigners_of(note, policy, verify_line)):
-        return policy
-    return policy._replace(groups=(), quorum=NONE)
+    if not policy.satisfied_by(cosigners_of(note, policy, verify_line)):
+        policy = policy._replace(groups=(), quorum=NONE)
+    read = parse_note(note)
+    size, lines = parse_checkpoint(read.text).size, {(line.name, line.key_id) for line in read.lines}
+    spans = [(key, policy.span_of(key)) for key in policy.publish]
+    lacks = any((key.name, key.key_id) not in lines and span.from_size <= size <= span.to_size for key, span in spans)
+    return policy._replace(publish=()) if lacks else policy
 
 
 def batch_subject(

@@ -24,12 +24,14 @@ from gateway.ledger.records import (
     Content,
     Gap,
     Gateway,
+    Key,
     Quarantine,
     Reading,
     Record,
     Signal,
     parse_content,
 )
+from gateway.pipeline.key_standing import KeyStanding
 from gateway.ports import Resume
 
 REPEATS_KEPT = 2_000
@@ -89,6 +91,7 @@ class Standing:
     read_blob: Callable[[str], bytes | None] = lambda _: None
     payloads: dict[str, deque[tuple[str, bytes]]] = field(default_factory=dict[str, deque[tuple[str, bytes]]])
     """Source → newest (topic, payload): from them the device's own repeat keys are found again."""
+    keys: KeyStanding = field(default_factory=KeyStanding)
 
     def apply(self, index: int, record: Record) -> None:
         """Move the standing on by one record; the same call serves restart and live path (rule 6)."""
@@ -106,12 +109,18 @@ class Standing:
             self._quarantine(record)
         elif isinstance(record, Calibration | Anchor):
             self._named_by_index(index, record)
-        elif isinstance(record, Signal):
-            self.places[record.signal] = (record.source, record.address)
+        elif isinstance(record, Signal | Key):
+            self._registered(record)
         elif isinstance(record, Config) and record.event == "effective":
             self.config = record.config if isinstance(record.config, str) else None
         elif isinstance(record, Batch) and isinstance(record.event_key, str):
             self.batch_keys[record.event_key] = index
+
+    def _registered(self, record: Signal | Key) -> None:
+        if isinstance(record, Key):
+            self.keys.apply(record)
+        else:
+            self.places[record.signal] = (record.source, record.address)
 
     def resume(self, source: str, addresses: dict[str, str]) -> Resume:
         """Return a source's standing; ``addresses`` maps its signals to their plan addresses."""
@@ -143,7 +152,7 @@ class Standing:
         return msgspec.json.encode(carry)
 
     def carry_facts(self) -> dict[str, Any]:
-        """Return what a start needs beside the carry: the newest anchor; as parallel lists open gaps, calibrations."""
+        """Return what a start needs beside the carry: the newest anchor; as parallel lists open gaps, calibrations, keys."""
         gaps = sorted(self.gaps_open.values(), key=lambda gap: gap.gap)
         calibrated = sorted((k, s.calibration) for k, s in self.signals.items() if s.calibration is not None)
         facts: dict[str, Any] = {} if self.anchor is None else {"anchor_index": self.anchor}
@@ -155,7 +164,7 @@ class Standing:
             facts["gap_id"] = [gap.gap for gap in gaps]
             facts["gap_key"] = [gap.key for gap in gaps]
             facts["gap_source"] = [gap.source for gap in gaps]
-        return facts
+        return facts | self.keys.facts()
 
     def _named_by_index(self, index: int, record: Calibration | Anchor) -> None:
         if isinstance(record, Calibration) and record.event == "effective":
@@ -255,6 +264,7 @@ class Standing:
 
     def _load_facts(self, facts: dict[str, Any]) -> None:
         self.anchor = facts.get("anchor_index", self.anchor)
+        self.keys.load(facts)
         for signal, index in zip(facts.get("calibration_signal", ()), facts.get("calibration_index", ()), strict=True):
             self.signals.setdefault(signal, SignalStanding()).calibration = index
         names = ("gap_id", "gap_source", "gap_key", "gap_cause")

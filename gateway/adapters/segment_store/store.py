@@ -179,9 +179,13 @@ class SegmentStore:
             return None
 
     def save_policy(self, text: str) -> None:
-        """Replace `keys/policy` durably."""
+        """Replace `keys/policy` durably; the one before stays beside it, under the size it ended at."""
         self._require_writable()
         try:
+            before = self.layout.policy.read_bytes() if self.layout.policy.is_file() else b""
+            if before and before != text.encode():
+                former = self.layout.policy.with_name(f"policy.until-{self._size}")
+                write_durably(self._disk, former, before, FINISHED_MODE)
             write_durably(self._disk, self.layout.policy, text.encode())
         except OSError as error:
             raise self._judged(error, self.layout.policy) from error
