@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -26,6 +27,13 @@ class LoggedInlet:
         for fact in parcel.facts:
             _say(parcel.source, fact)
         await self._inlet.offer(parcel)
+
+    async def offer_run(self, parcels: Sequence[Parcel]) -> None:
+        """Say what the parcels' facts mean to people, then offer them."""
+        for parcel in parcels:
+            for fact in parcel.facts:
+                _say(parcel.source, fact)
+        await self._inlet.offer_run(parcels)
 
     def resume(self, source: str) -> Resume:
         """Return where a source stood."""

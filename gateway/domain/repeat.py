@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 
-class TransportKey(NamedTuple):
+class TransportKey(Struct, frozen=True, gc=False):
     """An MQTT message without a device counter: session incarnation, message id, payload hash, topic.
 
     All four stand in the committed readings (incarnation, position, payload_sha256, topic of the address), so the newest

@@ -43,14 +43,14 @@ class Quality(StrEnum):
     BAD = "bad"
 
 
-class Payload(Struct, frozen=True):
+class Payload(Struct, frozen=True, gc=False):
     """The whole message a sample was cut from; shared by its samples, written once with part 0."""
 
     content: bytes
     sha256: str
 
 
-class Sample(Struct, frozen=True, kw_only=True):
+class Sample(Struct, frozen=True, gc=False):
     """One value from the wire.
 
     ``address`` is the plan address within its source: ``nsu=<uri>;s=…`` for OPC UA, ``<topic>#<path>`` for MQTT.
@@ -63,18 +63,18 @@ class Sample(Struct, frozen=True, kw_only=True):
 
     address: str
     raw: Raw
-    status: int | None = None
-    provenance: Provenance = Provenance.LIVE
-    came_from: str | None = None
-    flags: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    source_ns: int | None = None
-    server_ns: int | None = None
     received_ns: int
     boot_ns: int
+    source_ns: int | None = None
     part: int = 0
     payload: Payload | None = None
     repeat_key: str | None = None
+    flags: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    provenance: Provenance = Provenance.LIVE
+    came_from: str | None = None
+    status: int | None = None
+    server_ns: int | None = None
     native: str | None = None
 
 

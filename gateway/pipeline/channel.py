@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import UNSET
 
 from gateway.domain.decode import Decoded, Previous, companions_of, compile_decoder
 from gateway.domain.plan import SignalPlan
 from gateway.domain.sample import Provenance, Quality, Sample
-from gateway.domain.source_clock import ClockClass, SourceClock
-from gateway.ledger.records import Reading, format_raw
+from gateway.domain.source_clock import ClockClass, Judgement, SourceClock
+from gateway.ledger.records import Reading, format_raw, new_reading
 from gateway.pipeline.standing import SignalStanding
 
 _NOT_LIVE = frozenset((Provenance.HISTORICAL, Provenance.RETAINED))
@@ -22,13 +22,42 @@ _PROVENANCES = {provenance: provenance.value for provenance in Provenance}
 _CLASSES: dict[ClockClass, Any] = {one: UNSET if one is ClockClass.TRUSTED else one.value for one in ClockClass}
 
 
+Judged: TypeAlias = tuple[int, Judgement]
+"""The number of a reading among those of its signal, and what its source's clock is like."""
+
+
+class ParcelHead(NamedTuple):
+    """What all readings of one parcel say alike: our newest clock record and its state, the place in the transport."""
+
+    clock: int
+    clock_state: str
+    incarnation: int
+    epoch: int
+    position: int
+
+
 class Channel:
     """Mutable state of one signal in the running plan; readings are made here and nowhere else."""
 
-    __slots__ = ("_clock", "_decode", "_last", "_previous", "_shared", "companions", "id", "plan", "standing")
+    __slots__ = (
+        "_clock",
+        "_config",
+        "_decode",
+        "_dev",
+        "_last",
+        "_previous",
+        "_test",
+        "companions",
+        "id",
+        "plan",
+        "reduces",
+        "standing",
+    )
 
-    def __init__(self, plan: SignalPlan, standing: SignalStanding, shared: Mapping[str, Any]) -> None:
-        """``shared`` holds what every reading of the signal says alike: config, dev, test."""
+    def __init__(
+        self, plan: SignalPlan, standing: SignalStanding, config: str, *, dev: bool = False, test: bool = False
+    ) -> None:
+        """``config``, ``dev`` and ``test`` are what every reading of the signal says alike."""
         self.plan = plan
         self.id = plan.id
         self.standing = standing
@@ -37,7 +66,10 @@ class Channel:
         self._clock = SourceClock(plan.skew_ns_max)
         self._last: tuple[Any, str] | None = None
         self._previous: Previous | None = None
-        self._shared: dict[str, Any] = {"signal": plan.id, **shared}
+        self.reduces = plan.record == "on_change"
+        self._config = config
+        self._dev = True if dev else UNSET
+        self._test = True if test else UNSET
 
     def decode(self, sample: Sample, companions: Mapping[str, Decoded]) -> Decoded:
         """Judge a sample; the previous usable number is remembered where the plan judges rates."""
@@ -46,51 +78,74 @@ class Channel:
             self._previous = Previous(float(decoded.value), sample.source_ns, sample.received_ns)
         return decoded
 
-    def reading(
-        self, sample: Sample, decoded: Decoded, moment: Mapping[str, Any], part: Any, payload: Any
-    ) -> Reading | None:
+    def reading(self, sample: Sample, decoded: Decoded, moment: ParcelHead, part: Any, payload: Any) -> Reading | None:
         """Return the reading of a judged sample, None where the declared reduction leaves it out.
 
         ``part``: its place where the message holds more than one sample. ``payload``: the message itself, once. ``moment``
-        holds what all readings of a parcel share: clock, clock_state, incarnation, epoch, position, hash of the message.
+        holds what all readings of a parcel share.
         """
-        if self.plan.record == "on_change":
-            seen = (decoded.value, decoded.quality)
-            if seen == self._last:
-                return None
-            self._last = seen
+        if self.reduces and self.unchanged(decoded):
+            return None
+        return self.record(sample, decoded, self.judge(sample, decoded), moment, part, payload)
+
+    def unchanged(self, decoded: Decoded) -> bool:
+        """Tell whether value and quality are those of the sample before: the declared reduction leaves it out then."""
+        seen = (decoded.value, decoded.quality)
+        same, self._last = seen == self._last, seen
+        return same
+
+    def judge(self, sample: Sample, decoded: Decoded) -> Judged:
+        """Count a reading and judge its source's clock; once for each reading, in order."""
         standing, source_ns = self.standing, sample.source_ns
         standing.n += 1
         if source_ns is not None and source_ns > (standing.source_ns or 0):
             standing.source_ns = source_ns
-        judged = self._clock.observe(
+        found = self._clock.observe(
             source_ns,
             sample.received_ns,
             decoded.value,
             initial="initial" in sample.flags,
             historical=sample.provenance in _NOT_LIVE,
         )
-        flags = decoded.flags
-        if judged.flags:
-            flags = tuple(sorted({*flags, *judged.flags}))
-        return Reading(
-            received_ns=sample.received_ns,
-            boot_ns=sample.boot_ns,
-            n=standing.n,
-            value=decoded.value,
-            raw=UNSET if decoded.raw is None else format_raw(decoded.raw),
-            status=UNSET if sample.status is None else sample.status,
-            quality=_WORDS[decoded.quality],
-            reason=list(decoded.reasons) if decoded.reasons else UNSET,
-            source_ns=UNSET if source_ns is None else source_ns,
-            source_clock=_CLASSES[judged.clock_class],
-            server_ns=UNSET if sample.server_ns is None else sample.server_ns,
-            provenance=_PROVENANCES[sample.provenance],
-            from_=UNSET if sample.came_from is None else sample.came_from,
-            part=part,
-            calibration=UNSET if standing.calibration is None else standing.calibration,
-            flags=list(flags) if flags else UNSET,
-            payload=payload,
-            **moment,
-            **self._shared,
+        return standing.n, found
+
+    def record(
+        self, sample: Sample, decoded: Decoded, judged: Judged, moment: ParcelHead, part: Any, payload: Any
+    ) -> Reading:
+        """Return the reading of a judged sample; members in the order of the record."""
+        n, clock = judged
+        flags, source_ns, calibration = decoded.flags, sample.source_ns, self.standing.calibration
+        if clock.flags:
+            flags = tuple(sorted({*flags, *clock.flags}))
+        held = sample.payload
+        return new_reading(
+            1,
+            "reading",
+            sample.received_ns,
+            sample.boot_ns,
+            moment.clock,
+            self._dev,
+            self._test,
+            self.id,
+            self._config,
+            n,
+            decoded.value,
+            UNSET if decoded.raw is None else format_raw(decoded.raw),
+            UNSET if sample.status is None else sample.status,
+            _WORDS[decoded.quality],
+            list(decoded.reasons) if decoded.reasons else UNSET,
+            UNSET if source_ns is None else source_ns,
+            _CLASSES[clock.clock_class],
+            UNSET if sample.server_ns is None else sample.server_ns,
+            moment.clock_state,
+            _PROVENANCES[sample.provenance],
+            UNSET if sample.came_from is None else sample.came_from,
+            moment.incarnation,
+            moment.epoch,
+            moment.position,
+            part,
+            UNSET if calibration is None else calibration,
+            list(flags) if flags else UNSET,
+            UNSET if held is None else held.sha256,
+            payload,
         )

@@ -34,6 +34,7 @@ from gateway.ledger.records import (
     Excursion,
     Gap,
     Gateway,
+    NewReading,
     Reading,
     Record,
     parse_content,
@@ -104,6 +105,7 @@ class Fold:
         self.evaluator = Evaluator()
         self._folds: Mapping[type[Record], Any] = {
             Reading: self._reading,
+            NewReading: self._reading,
             Excursion: self._excursion,
             Deviation: self._deviation,
             Delivery: self._delivery,

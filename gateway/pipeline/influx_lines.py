@@ -92,7 +92,7 @@ class LineWriter:
         start = 0
         while start < len(records):
             stop = start
-            while stop < len(records) and records[stop].__class__ is Reading:
+            while stop < len(records) and isinstance(records[stop], Reading):
                 stop += 1
             if stop > start:
                 lines += self.readings(first + start, cast("Sequence[Reading]", records[start:stop]))

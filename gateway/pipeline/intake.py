@@ -7,7 +7,7 @@ committed and settled in the order of their offers, because the pool is one queu
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -27,8 +27,9 @@ from gateway.ledger.records import (
 )
 from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.batch_facts import answer_of, judge_fact, refused_detail
-from gateway.pipeline.channel import Channel
+from gateway.pipeline.channel import Channel, ParcelHead
 from gateway.pipeline.gap_book import GapBook
+from gateway.pipeline.reading_run import ReadingRun, kept_content
 from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.standing import SignalStanding, SourceStanding, Standing
 from gateway.ports import Fact, Journal, Outcome, Parcel, Resume
@@ -91,14 +92,11 @@ class Intake:
         self._dependent: set[str] = set()
         self._addresses: dict[str, dict[str, str]] = {}
         for key, signal in plan.by_address().items():
-            shared: dict[str, Any] = {"config": plan.config}
-            if plan.dev:
-                shared["dev"] = True
-            if signal.source in test_sources:
-                shared["test"] = True
             standing.places[signal.id] = (signal.source, signal.address)
             held = standing.signals.setdefault(signal.id, SignalStanding())
-            self._channels[key] = channel = Channel(signal, held, shared)
+            self._channels[key] = channel = Channel(
+                signal, held, plan.config, dev=plan.dev, test=signal.source in test_sources
+            )
             if channel.companions:
                 self._dependent.add(signal.source)
             self._addresses.setdefault(signal.source, {})[signal.id] = signal.address
@@ -129,6 +127,57 @@ class Intake:
             await self._batches.ready()
         self._take(parcel)
 
+    async def offer_run(self, parcels: Sequence[Parcel]) -> None:
+        """Take parcels of one source in order; those that hold readings and nothing else go stage by stage."""
+        await self._room.room()
+        run = ReadingRun()
+        for parcel in parcels:
+            if parcel.source not in self._dependent and run.add(parcel, self._channels):
+                continue
+            if run:
+                self._take_run(run)
+                run = ReadingRun()
+            await self.offer(parcel)
+        if run:
+            self._take_run(run)
+
+    def _take_run(self, run: ReadingRun) -> None:
+        newest, stamp, side_objects = run.newest, self._stamp, list[bytes]()
+        source = newest.source
+        self.figures.samples[source] += run.samples
+        records = run.readings(stamp.clock_number, stamp.clock_state, partial(self._repeated, source), side_objects)
+        for quality, count in Counter(reading.quality for reading in records).items():
+            self.figures.readings[quality] += count
+        if records:
+            self._note_last(source, records[-1], len(records))
+        self._stand(newest)
+        self._unsettled[source] += len(run)
+
+        def settle(outcome: Outcome) -> None:
+            self._unsettled[source] -= len(run)
+            run.settle(outcome)
+
+        self._journal.append(records, settle=settle, side_objects=side_objects)
+        self._hurry(source)
+
+    def _note_last(self, source: str, reading: Reading, count: int) -> None:
+        """Remember the newest reading, the last of ``count`` records that are about to be appended."""
+        self.figures.last_ns[source] = reading.received_ns
+        newest = reading.source_ns if isinstance(reading.source_ns, int) else None
+        self._gaps.note_last(source, self._journal.index_of(count - 1), newest, reading.received_ns)
+
+    def _stand(self, parcel: Parcel) -> None:
+        """Remember where a source stands."""
+        at = self._standing.sources.get(parcel.source)
+        if at is None:
+            at = self._standing.sources[parcel.source] = SourceStanding()
+        at.incarnation, at.epoch, at.position = parcel.incarnation, parcel.epoch, parcel.position
+
+    def _hurry(self, source: str) -> None:
+        """Have the commit start early once half of the source's window waits."""
+        if self._unsettled[source] >= self._early.get(source, 1 << 30):
+            self._room.hurry()
+
     def _take(self, parcel: Parcel) -> None:
         source = parcel.source
         self.figures.samples[source] += len(parcel.samples)
@@ -143,14 +192,10 @@ class Intake:
                     self._fact(parcel, fact, records, side_objects)
             self._bound_gaps(parcel, records)
         self._readings(parcel, records, side_objects)
-        at = self._standing.sources.get(source)
-        if at is None:
-            at = self._standing.sources[source] = SourceStanding()
-        at.incarnation, at.epoch, at.position = parcel.incarnation, parcel.epoch, parcel.position
+        self._stand(parcel)
         self._unsettled[source] += 1
         self._journal.append(records, settle=self._settled(parcel, answers), side_objects=side_objects)
-        if self._unsettled[source] >= self._early.get(source, 1 << 30):
-            self._room.hurry()
+        self._hurry(source)
 
     def know(self, source: str, keys: Iterable[str]) -> None:
         """Take up the repeat keys of what was committed before this start, oldest first."""
@@ -184,17 +229,9 @@ class Intake:
     def _readings(self, parcel: Parcel, records: list[Record], side_objects: list[bytes]) -> None:
         if not parcel.samples:
             return
-        source, stamp = parcel.source, self._stamp
-        moment: dict[str, Any] = {
-            "clock": stamp.clock_number,
-            "clock_state": stamp.clock_state,
-            "incarnation": parcel.incarnation,
-            "epoch": parcel.epoch,
-            "position": parcel.position,
-        }
+        source = parcel.source
+        head = self._head_of(parcel)
         payload = parcel.samples[0].payload
-        if payload is not None:
-            moment["payload_sha256"] = payload.sha256
         decoded = self._decode_companions(source, parcel.samples) if source in self._dependent else NO_COMPANIONS
         many = len(parcel.samples) > 1
         reading: Reading | None = None
@@ -208,17 +245,18 @@ class Intake:
             judged = decoded.get(channel.id)
             if judged is None or channel.companions:
                 judged = channel.decode(sample, decoded)
-            kept = UNSET if payload is None or sample.part else _kept(payload.content, side_objects)
-            made = channel.reading(sample, judged, moment, sample.part if many else UNSET, kept)
+            kept = UNSET if payload is None or sample.part else kept_content(payload.content, side_objects)
+            made = channel.reading(sample, judged, head, sample.part if many else UNSET, kept)
             if made is not None:
                 reading = made
                 self.figures.readings[made.quality] += 1
                 records.append(made)
         if reading is not None:
-            self.figures.last_ns[source] = reading.received_ns
-            index = self._journal.index_of(len(records) - 1)
-            newest = reading.source_ns if isinstance(reading.source_ns, int) else None
-            self._gaps.note_last(source, index, newest, reading.received_ns)
+            self._note_last(source, reading, len(records))
+
+    def _head_of(self, parcel: Parcel) -> ParcelHead:
+        stamp = self._stamp
+        return ParcelHead(stamp.clock_number, stamp.clock_state, parcel.incarnation, parcel.epoch, parcel.position)
 
     def _decode_companions(self, source: str, samples: tuple[Sample, ...]) -> Mapping[str, Decoded]:
         """Decode first what other signals of the same message depend on; most parcels have no such signal."""
@@ -343,14 +381,3 @@ class Intake:
     def _signal_of(self, source: str, address: str) -> str | None:
         channel = self._channels.get((source, address))
         return None if channel is None else channel.id
-
-
-def _kept(content: bytes, side_objects: list[bytes]) -> Any:
-    """Return the member that holds a message whole; one too long for a record becomes a side object."""
-    member, side = format_content(content)
-    if side is not None:
-        side_objects.append(side)
-    return member
-
-
-__all__ = ["Intake", "IntakeFigures", "Room"]

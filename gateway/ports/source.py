@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
@@ -44,7 +44,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     answer: Callable[[dict[str, Any]], None] | None = None
 
 
-class Parcel(Struct, frozen=True, kw_only=True):
+class Parcel(Struct, frozen=True):
     """What one acknowledgement covers: a NotificationMessage, a PUBLISH, a history page, or facts alone.
 
     ``settle`` is called once, on the event loop, with COMMITTED after fdatasync and sealed head, or with DISCARDED (stop,
@@ -55,9 +55,9 @@ class Parcel(Struct, frozen=True, kw_only=True):
     incarnation: int
     epoch: int
     position: int
+    settle: Callable[[Outcome], None]
     samples: tuple[Sample, ...] = ()
     facts: tuple[Fact, ...] = ()
-    settle: Callable[[Outcome], None]
 
 
 class Resume(Struct, frozen=True, kw_only=True):
@@ -82,6 +82,13 @@ class Inlet(Protocol):
         """Take a parcel into the intake; waits while the intake is full (back-pressure: no drop, no growth).
 
         Parcels of one source are committed and settled in the order of their offers.
+        """
+        ...
+
+    async def offer_run(self, parcels: Sequence[Parcel]) -> None:
+        """Take parcels of one source that arrived together, in order: as `offer` for each, at less cost.
+
+        It waits once, before the first; a run should hold what one turn of the loop may do at most.
         """
         ...
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog.testing
 
 from gateway.app.source_log import LoggedInlet
 from gateway.ports import Fact, Inlet, Parcel, Resume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Collecting(Inlet):
@@ -18,6 +21,9 @@ class Collecting(Inlet):
 
     async def offer(self, parcel: Parcel) -> None:
         self.parcels.append(parcel)
+
+    async def offer_run(self, parcels: Sequence[Parcel]) -> None:
+        self.parcels += parcels
 
     def resume(self, source: str) -> Resume:
         return Resume(epoch=len(source))

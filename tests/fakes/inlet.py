@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gateway.domain.sample import Sample
 from gateway.ports import Fact, Outcome, Parcel, Resume
@@ -33,6 +33,10 @@ class FakeInlet:
             self.commit()
         async with self._seen:
             self._seen.notify_all()
+
+    async def offer_run(self, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            await self.offer(parcel)
 
     def resume(self, source: str) -> Resume:
         return self.resume_with

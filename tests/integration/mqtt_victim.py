@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.domain.repeat import TransportKey, format_transport_key, topic_of
@@ -45,6 +46,10 @@ class FileInlet:
         self._waiting.append(parcel)
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_later(COMMIT_S, self._commit)
+
+    async def offer_run(self, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            await self.offer(parcel)
 
     def _commit(self) -> None:
         now, self._waiting = self._waiting, []

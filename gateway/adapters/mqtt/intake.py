@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
+from msgspec import structs
 from paho.mqtt.client import topic_matches_sub
 
 from gateway.adapters.mqtt.batch_topic import BatchTopic
@@ -15,6 +16,7 @@ from gateway.adapters.mqtt.bounds import QuarantineBound
 from gateway.adapters.mqtt.broker_watch import BrokerWatch
 from gateway.adapters.mqtt.link_gaps import LinkGaps
 from gateway.adapters.mqtt.payload import Cut, Quarantined, Receipt, cut
+from gateway.adapters.mqtt.plain_run import cut_run, digests_of
 from gateway.adapters.mqtt.publish import Arrival
 from gateway.adapters.mqtt.route import TOPIC_BYTES_MAX, Route
 from gateway.adapters.mqtt.sequence import Sequence
@@ -99,6 +101,51 @@ class MessageIntake:
             return self._unread(arrival, window, key, facts)
         return self._routed(arrival, route, window, key, digest, told)
 
+    def parcels(self, arrivals: Iterable[Arrival], window: Window) -> list[Parcel]:
+        """As `parcel` for each in order; live messages of QoS 1 on routes go stage by stage."""
+        found: list[Parcel] = []
+        run: list[Arrival] = []
+        for arrival in arrivals:
+            topic = arrival.topic
+            plain = arrival.qos == 1 and not arrival.dup and not arrival.retain
+            if plain and topic in self._routes and topic not in self._batches:
+                run.append(arrival)
+                continue
+            if run:
+                self._run(run, window, found)
+                run = []
+            parcel = self.parcel(arrival, window)
+            if parcel is not None:
+                found.append(parcel)
+        if run:
+            self._run(run, window, found)
+        return found
+
+    def _run(self, arrivals: list[Arrival], window: Window, found: list[Parcel]) -> None:
+        routes = [self._routes[one.topic] for one in arrivals]
+        digests = digests_of([one.payload for one in arrivals])
+        incarnation = self.incarnation
+        keys = [
+            TransportKey(incarnation, one.mid, digest, route.topic)
+            for one, digest, route in zip(arrivals, digests, routes, strict=True)
+        ]
+        for one in arrivals:
+            self._repeats.clear(one.mid)
+            self.fresh.discard(one.topic)
+        cuts = cut_run(routes, arrivals, digests, self._payload_bytes_max)
+        watched = bool(self._watch)
+        for arrival, route, digest, key, cut_ in zip(arrivals, routes, digests, keys, cuts, strict=True):
+            if watched and self._is_copy(route.topic, digest, arrival.ids):
+                self.counts["overlap_copies"] += 1
+                window.drop(1, arrival.mid)
+            elif isinstance(cut_, Quarantined):
+                facts = self._quarantine(arrival, route.topic, cut_)
+                parcel = self._unread(arrival, window, key, facts)
+                if parcel is not None:
+                    found.append(parcel)
+            else:
+                found.append(self._cut(arrival, route, window, key, cut_, (), old=False))
+
     def _told_by_broker(self, arrival: Arrival, window: Window) -> Parcel | None:
         seen = self._broker.look(arrival.topic, arrival.payload, arrival.moment.monotonic_ns)
         window.drop(arrival.qos, arrival.mid)
@@ -142,9 +189,25 @@ class MessageIntake:
             found = self._retained(arrival, route, receipt, found, digest)
         if isinstance(found, Quarantined):
             return self._unread(arrival, window, key, (*told, *self._quarantine(arrival, route.topic, found)))
+        return self._cut(arrival, route, window, key, found, told, old=old)
+
+    def _cut(
+        self,
+        arrival: Arrival,
+        route: Route,
+        window: Window,
+        key: TransportKey | None,
+        found: Cut,
+        told: tuple[Fact, ...],
+        *,
+        old: bool,
+    ) -> Parcel:
+        """Return the parcel of a message that was read: what its counter and the gaps before it say, then its samples."""
         facts: tuple[Fact, ...] = self._gaps.first_reading(route) if not old else ()
         if found.sequences and not old:
-            facts = (*facts, *self._sequences[arrival.topic].observe(found.sequences))
+            sequence, numbers = self._sequences[arrival.topic], found.sequences
+            if not sequence.follows(*numbers):
+                facts = (*facts, *sequence.observe(numbers))
         if not arrival.qos and route.qos_expected and arrival.topic not in self._qos0_told:
             self._qos0_told.add(arrival.topic)
             facts = (*facts, Fact(kind="link", cause="qos0_unasked", detail={"topic": route.topic}))
@@ -152,15 +215,8 @@ class MessageIntake:
         if newest is not None and newest > self._newest_ns[arrival.topic]:
             self._newest_ns[arrival.topic] = newest
         self.counts["messages"] += 1
-        return Parcel(
-            source=self._source,
-            incarnation=self.incarnation,
-            epoch=self.epoch,
-            position=arrival.mid,
-            samples=found.samples,
-            facts=(*facts, *told),
-            settle=window.take(arrival.qos, arrival.mid, key),
-        )
+        settle = window.take(arrival.qos, arrival.mid, key)
+        return Parcel(self._source, self.incarnation, self.epoch, arrival.mid, settle, found.samples, (*facts, *told))
 
     def _retained(self, arrival: Arrival, route: Route, receipt: Receipt, found: Cut, digest: str) -> Cut | Quarantined:
         """Judge what the broker had kept when we subscribed: never current, unless its own time is news to us."""
@@ -169,7 +225,7 @@ class MessageIntake:
         newest, before = found.source_ns, self._newest_ns[arrival.topic]
         if newest is not None and 0 < before < newest:
             return found
-        again = receipt._replace(provenance=Provenance.RETAINED)
+        again = structs.replace(receipt, provenance=Provenance.RETAINED)
         return cut(route, arrival.payload, again, payload_bytes_max=self._payload_bytes_max, digest=digest)
 
     def _is_copy(self, topic: str, digest: str, ids: tuple[int, ...]) -> bool:

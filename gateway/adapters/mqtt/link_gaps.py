@@ -65,6 +65,11 @@ class LinkGaps:
             self._await_reading[cause] = Fact(kind="gap_bounded", key=cause, cause=cause)
         return facts
 
+    @property
+    def awaits_reading(self) -> bool:
+        """Whether a gap ends with the next reading."""
+        return bool(self._await_reading)
+
     def first_reading(self, route: Route) -> tuple[Fact, ...]:
         """Return bounding and closing of the gaps that end with a reading of ``route``."""
         if not self._await_reading:

@@ -7,11 +7,10 @@ Pure: bytes and clocks in, samples out. A message is read whole or not at all; o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from gateway.adapters.mqtt.json_payload import (
     ARRAY,
@@ -43,7 +42,7 @@ _ABSENT_REASONS: Final = ("absent",)
 _JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 
 
-class Receipt(NamedTuple):
+class Receipt(Struct, frozen=True, gc=False):
     """How and when the bytes came: our clocks in ns, transport flags in byte order, provenance."""
 
     received_ns: int
@@ -52,8 +51,7 @@ class Receipt(NamedTuple):
     provenance: Provenance = Provenance.LIVE
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True, gc=False):
     """What one message holds; ``sequences`` are the device counters in order, where they are integers."""
 
     samples: tuple[Sample, ...]
@@ -67,8 +65,7 @@ class Cut:
         return max((one.source_ns for one in self.samples if one.source_ns is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
+class Quarantined(Struct, frozen=True):
     """Why the whole message cannot be read: a code of `ingest.md` 6, and words."""
 
     reason: str
@@ -133,10 +130,9 @@ def _zipped(record: Any, names: tuple[str, ...]) -> list[Any]:
 def _cut_records(route: Route, records: list[Any], receipt: Receipt, payload: Payload) -> Cut:
     samples: list[Sample] = []
     sequences: list[int] = []
-    keyed = route.sequence is not None or bool(route.dedupe)
     for record in records:
-        shared = _time_of(route.time, record, receipt)
-        key = _sequence(route, record, sequences) if keyed else None
+        shared = time_of(route.time, record, receipt)
+        key = sequence_of(route, record, sequences) if route.keyed else None
         for field in route.fields:
             name = field.name
             if name is not None:
@@ -145,8 +141,8 @@ def _cut_records(route: Route, records: list[Any], receipt: Receipt, payload: Pa
                 found = field.get(record)
             if found is MISSING and route.partial:
                 continue
-            stamp = shared if field.time is None else _time_of(field.time, record, receipt)
-            sample = _sample(field, found, stamp, receipt, payload, len(samples), key)
+            stamp = shared if field.time is None else time_of(field.time, record, receipt)
+            sample = sample_of(field, found, stamp, receipt, payload, len(samples), key)
             if field.quality is not None:
                 status, native = _told_quality(field.quality(record))
                 sample = structs.replace(sample, status=status, native=native)
@@ -154,7 +150,8 @@ def _cut_records(route: Route, records: list[Any], receipt: Receipt, payload: Pa
     return Cut(tuple(samples), tuple(sequences))
 
 
-def _time_of(time: TimePath | None, record: Any, receipt: Receipt) -> SourceTime:
+def time_of(time: TimePath | None, record: Any, receipt: Receipt) -> SourceTime:
+    """Return the time that stands in a record, and whether it is so old that the value waited in the device."""
     if time is None:
         return NO_TIME
     found = time.get(record)
@@ -162,11 +159,11 @@ def _time_of(time: TimePath | None, record: Any, receipt: Receipt) -> SourceTime
         return NO_TIME
     stamp = time.read(found, receipt.received_ns)
     if stamp.ns is not None and YEAR_2020_NS <= stamp.ns < receipt.received_ns - time.age_ns_max:
-        return stamp._replace(buffered=True)  # before 2020 a clock was never set and tells no age
+        return structs.replace(stamp, buffered=True)  # before 2020 a clock was never set and tells no age
     return stamp
 
 
-def _sequence(route: Route, record: Any, sequences: list[int]) -> str:
+def sequence_of(route: Route, record: Any, sequences: list[int]) -> str:
     """Return what names this record among its repeats; note an integer counter for hole detection."""
     names: list[str] = []
     if route.sequence is not None:
@@ -190,9 +187,10 @@ def _told_quality(found: Any) -> tuple[int | None, str | None]:
     return None, text
 
 
-def _sample(
+def sample_of(
     field: Field, found: Any, stamp: SourceTime, receipt: Receipt, payload: Payload, part: int, key: str | None
 ) -> Sample:
+    """Return the sample of one field: ``found`` is what stands at its path, ``part`` its place, ``key`` names the record."""
     flags = receipt.flags
     reasons = (stamp.reason,) if stamp.reason else ()
     if type(found) is Raw:
@@ -207,18 +205,18 @@ def _sample(
         flags = (CLAMPED, *flags)
     buffered = stamp.buffered and receipt.provenance is Provenance.LIVE
     return Sample(
-        address=field.address,
-        raw=raw,
-        provenance=Provenance.HISTORICAL if buffered else receipt.provenance,
-        came_from=DEVICE_BUFFER if buffered else None,
-        flags=flags,
-        reasons=reasons,
-        source_ns=stamp.ns,
-        received_ns=receipt.received_ns,
-        boot_ns=receipt.boot_ns,
-        part=part,
-        payload=payload,
-        repeat_key=None if key is None else value_key(field.address, stamp.ns, key, f"{raw.type}:{raw.value}"),
+        field.address,
+        raw,
+        receipt.received_ns,
+        receipt.boot_ns,
+        stamp.ns,
+        part,
+        payload,
+        None if key is None else value_key(field.address, stamp.ns, key, f"{raw.type}:{raw.value}"),
+        flags,
+        reasons,
+        Provenance.HISTORICAL if buffered else receipt.provenance,
+        DEVICE_BUFFER if buffered else None,
     )
 
 

@@ -5,7 +5,9 @@ All other packets go to paho whole. paho's own decoder is the oracle of this rea
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from gateway.ports import Moment
 
@@ -24,7 +26,7 @@ class MalformedPublish(ValueError):
     """The broker sent what the standard forbids: the connection is dropped, nothing of the packet is used."""
 
 
-class Arrival(NamedTuple):
+class Arrival(Struct, frozen=True, gc=False):
     """One PUBLISH as received, copied out of the buffer; ``ids`` are its subscription identifiers (MQTT 5)."""
 
     topic: bytes
@@ -57,7 +59,10 @@ class PublishReader:
             raise MalformedPublish("topic or message id does not fit into the packet, or QoS is not 0 or 1")
         ids: tuple[int, ...] = ()
         if self._v5:
-            length, at = read_varint(buffer, at, end)
+            if at < end and buffer[at] < 0x80:  # noqa: PLR2004 - the continuation bit
+                length, at = buffer[at], at + 1
+            else:
+                length, at = read_varint(buffer, at, end)
             if length:
                 stop = at + length
                 if stop > end:
@@ -66,7 +71,7 @@ class PublishReader:
                 at = stop
         if not topic:
             raise MalformedPublish("no topic, and we allowed no topic alias")
-        return Arrival(topic, mid, qos, bool(first & 8), bool(first & 1), ids, buffer[at:end], moment)
+        return Arrival(topic, mid, qos, first & 8 != 0, first & 1 != 0, ids, buffer[at:end], moment)
 
     def _ids(self, blob: bytes) -> tuple[int, ...]:
         found = self._known.get(blob)

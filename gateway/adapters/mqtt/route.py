@@ -44,7 +44,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One topic, compiled. ``whole`` is true when a payload is exactly one record."""
+    """One topic, compiled. ``whole`` is true when a payload is exactly one record.
+
+    ``quick``: that record is a JSON object with all its fields as plain members under one time. ``keyed``: it names its repeats.
+    """
 
     topic: str
     topic_bytes: bytes
@@ -60,6 +63,8 @@ class Route:
     qos_expected: int
     partial: bool
     fields: tuple[Field, ...]
+    quick: bool
+    keyed: bool
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -97,12 +102,15 @@ def compile_route(route: MqttRoute, codecs: Mapping[str, Codec]) -> Route:
         raise SourceRefused(
             f"payload format {route.format!r} of {route.topic!r} is not known here", remedy="use json or text"
         )
+    fields = tuple(_field(field, plain=route.format == "text") for field in route.fields)
+    whole = route.records == "@" and not route.zip
+    quick = route.format == "json" and codec is None and whole and not route.partial and bool(fields)
     return Route(
         topic=route.topic,
         topic_bytes=topic,
         format=route.format,
         codec=codec,
-        whole=route.records == "@" and not route.zip,
+        whole=whole,
         records=compile_path(route.records),
         zip=route.zip,
         time=_time(route.time),
@@ -111,7 +119,9 @@ def compile_route(route: MqttRoute, codecs: Mapping[str, Codec]) -> Route:
         retained=route.retained,
         qos_expected=route.qos_expected,
         partial=route.partial,
-        fields=tuple(_field(field, plain=route.format == "text") for field in route.fields),
+        fields=fields,
+        quick=quick and all(one.name is not None and one.time is None and one.quality is None for one in fields),
+        keyed=bool(route.sequence or route.dedupe),
     )
 
 

@@ -42,6 +42,13 @@ class Sequence:
         self._back: int | None = None
         self._run = 0
 
+    def follows(self, number: int, *more: int) -> bool:
+        """Take one number that comes next, as nearly every one does; False and nothing taken for anything else."""
+        if more or (self._newest is not None and number != self._newest + 1):
+            return False
+        self._newest = number
+        return True
+
     def observe(self, numbers: Iterable[int]) -> tuple[Fact, ...]:
         """Return the gap facts that the numbers of one message give, in order; they stand before its samples."""
         facts: list[Fact] = []

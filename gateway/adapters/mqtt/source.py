@@ -30,7 +30,7 @@ REPEATS_WINDOWS: Final = 4
 REPLIES_MAX: Final = 1_000
 """Answers to the plant that wait for a connection; the oldest are given up, for the same key gets its answer again."""
 TURN: Final = 100
-"""Messages between two moments in which other tasks may run."""
+"""Messages taken together, between two moments in which other tasks may run."""
 
 _SECOND: Final = 1_000_000_000
 
@@ -261,16 +261,12 @@ class MqttSource:
             await inlet.offer(self._messages.notice((Fact(kind="link", cause="stopped", detail=detail),)))
 
     async def _offer_all(self, inlet: Inlet, connection: Connection) -> None:
-        arrivals, window, make = connection.arrivals, connection.window, self._messages.parcel
-        turn = TURN
+        arrivals, window = connection.arrivals, connection.window
         while arrivals:
-            parcel = make(arrivals.popleft(), window)
-            if parcel is not None:
-                await inlet.offer(parcel)
-            turn -= 1
-            if not turn:
+            run = [arrivals.popleft() for _ in range(min(len(arrivals), TURN))]
+            await inlet.offer_run(self._messages.parcels(run, window))
+            if arrivals:
                 await asyncio.sleep(0)
-                turn = TURN
 
     async def _leftovers(self, inlet: Inlet, connection: Connection) -> None:
         """Offer what had arrived before the loss: it is recorded under its epoch and never acknowledged."""

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Context, Decimal, InvalidOperation
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from gateway.domain.plan import TimeRule
 from gateway.domain.sample import Raw
@@ -39,7 +41,7 @@ _MINUTE_LAST: Final = 59
 _LEAP_SECOND: Final = 60
 
 
-class SourceTime(NamedTuple):
+class SourceTime(Struct, frozen=True, gc=False):
     """``ns`` since 1970 or None, a reason code of the transport or "", and whether second 60 was clamped.
 
     ``buffered``: so old that the value must have waited in the device.

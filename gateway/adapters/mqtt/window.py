@@ -10,24 +10,23 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from msgspec import Struct
+
 from gateway.domain.repeat import TransportKey, parse_transport_key
 from gateway.ports import Outcome
 
 PUBACK: Final = b"\x40\x02"
 
 
-class Pending:
+class Pending(Struct, eq=False):
     """One message between its offer and its PUBACK; calling it is its settling."""
 
-    __slots__ = ("done", "followers", "key", "mid", "qos", "window")
-
-    def __init__(self, window: Window, qos: int, mid: int, key: TransportKey | None) -> None:
-        self.window = window
-        self.qos = qos
-        self.mid = mid
-        self.key = key
-        self.done = False
-        self.followers: list[Pending] | None = None
+    window: Window
+    qos: int
+    mid: int
+    key: TransportKey | None
+    done: bool = False
+    followers: list[Pending] | None = None
 
     def __call__(self, outcome: Outcome) -> None:
         """Settle: after COMMITTED the message may be acknowledged, after DISCARDED its connection is given up."""

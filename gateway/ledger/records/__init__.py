@@ -27,9 +27,11 @@ from gateway.ledger.records.measured import (
     ClockStep,
     Gap,
     GapEdge,
+    NewReading,
     Quarantine,
     Reading,
     Signal,
+    new_reading,
 )
 from gateway.ledger.records.people import Annotation, Audit, Review, ReviewScope, Signature, SignatureSubject
 from gateway.ledger.records.system import Anchor, Build, Config, Endorsement, Gateway, Key
@@ -60,6 +62,7 @@ __all__ = [
     "Gateway",
     "Head",
     "Key",
+    "NewReading",
     "ObjectRef",
     "Quarantine",
     "Reading",
@@ -73,6 +76,7 @@ __all__ = [
     "format_raw",
     "format_record",
     "kind_of",
+    "new_reading",
     "parse_content",
     "parse_record",
 ]

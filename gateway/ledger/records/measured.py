@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal, cast
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, defstruct
 
 from gateway.ledger.records.head import Content, Facts, Head
 
@@ -45,6 +46,19 @@ class Reading(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     flags: list[str] | UnsetType = UNSET
     payload_sha256: str | UnsetType = UNSET
     payload: Content | UnsetType = UNSET
+
+
+NewReading: Final = cast(
+    "type[Reading]",
+    defstruct("NewReading", list(Reading.__struct_fields__), bases=(Reading,), frozen=True, gc=False),
+)
+"""What `new_reading` makes: a reading none of whose members has a default."""
+
+new_reading: Final = cast("Callable[..., Reading]", NewReading)
+"""Make a reading from all its members in the order of the record, UNSET where it has nothing to say.
+
+One is made for every value, and by name that costs ten times as much. Members, order and bytes are those of `Reading`.
+"""
 
 
 class Signal(Head, frozen=True, kw_only=True):
