@@ -78,16 +78,6 @@ class Channel:
             self._previous = Previous(float(decoded.value), sample.source_ns, sample.received_ns)
         return decoded
 
-    def reading(self, sample: Sample, decoded: Decoded, moment: ParcelHead, part: Any, payload: Any) -> Reading | None:
-        """Return the reading of a judged sample, None where the declared reduction leaves it out.
-
-        ``part``: its place where the message holds more than one sample. ``payload``: the message itself, once. ``moment``
-        holds what all readings of a parcel share.
-        """
-        if self.reduces and self.unchanged(decoded):
-            return None
-        return self.record(sample, decoded, self.judge(sample, decoded), moment, part, payload)
-
     def unchanged(self, decoded: Decoded) -> bool:
         """Tell whether value and quality are those of the sample before: the declared reduction leaves it out then."""
         seen = (decoded.value, decoded.quality)
@@ -109,10 +99,13 @@ class Channel:
         )
         return standing.n, found
 
-    def record(
-        self, sample: Sample, decoded: Decoded, judged: Judged, moment: ParcelHead, part: Any, payload: Any
+    def reading(
+        self, sample: Sample, decoded: Decoded, judged: Judged, head: ParcelHead, part: Any, payload: Any
     ) -> Reading:
-        """Return the reading of a judged sample; members in the order of the record."""
+        """Return the reading of a judged sample.
+
+        ``part``: its place where the message holds more than one sample. ``payload``: the message itself, once.
+        """
         n, clock = judged
         flags, source_ns, calibration = decoded.flags, sample.source_ns, self.standing.calibration
         if clock.flags:
@@ -123,7 +116,7 @@ class Channel:
             "reading",
             sample.received_ns,
             sample.boot_ns,
-            moment.clock,
+            head.clock,
             self._dev,
             self._test,
             self.id,
@@ -137,12 +130,12 @@ class Channel:
             UNSET if source_ns is None else source_ns,
             _CLASSES[clock.clock_class],
             UNSET if sample.server_ns is None else sample.server_ns,
-            moment.clock_state,
+            head.clock_state,
             _PROVENANCES[sample.provenance],
             UNSET if sample.came_from is None else sample.came_from,
-            moment.incarnation,
-            moment.epoch,
-            moment.position,
+            head.incarnation,
+            head.epoch,
+            head.position,
             part,
             UNSET if calibration is None else calibration,
             list(flags) if flags else UNSET,

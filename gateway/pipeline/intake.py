@@ -146,8 +146,6 @@ class Intake:
         source = newest.source
         self.figures.samples[source] += run.samples
         records = run.readings(stamp.clock_number, stamp.clock_state, partial(self._repeated, source), side_objects)
-        for quality, count in Counter(reading.quality for reading in records).items():
-            self.figures.readings[quality] += count
         if records:
             self._note_last(source, records[-1], len(records))
         self._stand(newest)
@@ -242,15 +240,15 @@ class Intake:
                 continue
             if sample.repeat_key is not None and self._repeated(source, sample.repeat_key):
                 continue
-            judged = decoded.get(channel.id)
-            if judged is None or channel.companions:
-                judged = channel.decode(sample, decoded)
+            found = decoded.get(channel.id)
+            if found is None or channel.companions:
+                found = channel.decode(sample, decoded)
+            if channel.reduces and channel.unchanged(found):
+                continue
             kept = UNSET if payload is None or sample.part else kept_content(payload.content, side_objects)
-            made = channel.reading(sample, judged, head, sample.part if many else UNSET, kept)
-            if made is not None:
-                reading = made
-                self.figures.readings[made.quality] += 1
-                records.append(made)
+            part = sample.part if many else UNSET
+            reading = channel.reading(sample, found, channel.judge(sample, found), head, part, kept)
+            records.append(reading)
         if reading is not None:
             self._note_last(source, reading, len(records))
 

@@ -80,7 +80,7 @@ class ReadingRun:
             for sample, _, _ in items
         ]
         return [
-            channel.record(sample, one, clocked, heads[place], part, content)
+            channel.reading(sample, one, clocked, heads[place], part, content)
             for (sample, channel, place), one, clocked, part, content in zip(
                 items, decoded, judged, parts, contents, strict=True
             )
