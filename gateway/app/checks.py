@@ -19,6 +19,11 @@ from gateway.config.machine_checks import MachineCheck, machine_checks
 
 CHRONY_S: Final = 0.5
 """How long chrony may take to answer; the kernel is asked where it does not."""
+SITE_ALONE: Final = Answer(
+    "warning",
+    "this version sends the site's events alone: nothing goes to a client's own sink. "
+    "Next: hand clients their bundles by gateway batch bundle",
+)
 NOT_YET: Final = Answer("warning", f"{NO_APPROVALS}: setup and run refuse it. Next: {FOR_TRIALS}")
 _MS_NS: Final = 1_000_000
 
@@ -31,6 +36,10 @@ def site_checks(loaded: Loaded, folder: Path, now: datetime) -> list[Environment
     found = machine_checks(loaded, folder, now, secrets_inside(site), waiting(site))
     found += key_checks(site)
     found.append(ClockCheck(site, OsClock()))
+    for client, entry in site.clients.items():
+        if entry.sinks:
+            target = f"clients.{client}.sinks"
+            found.append(MachineCheck("client-scope", target, lambda: SITE_ALONE))
     if not site.development:
         found.append(MachineCheck("approval", "gateway.approval", lambda: NOT_YET))
     found += network_checks(site, loaded, folder, now.timestamp())

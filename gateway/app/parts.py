@@ -21,7 +21,7 @@ from gateway.app.indexing import Indexing
 from gateway.app.keys import key_opening, known_keys, open_book
 from gateway.app.lookup import LedgerLookup
 from gateway.app.setup import clock_limits, is_set_up, open_store, seal_signers
-from gateway.app.sinks import modes, open_projectors, open_qms_sinks
+from gateway.app.sinks import modes, open_projectors, open_qms_sinks, required_sinks
 from gateway.app.site import Site
 from gateway.app.sources import early_commits, make_sources
 from gateway.app.timestamps import StampFolder, open_stamping, tell_stamping
@@ -278,8 +278,6 @@ def _judge(
     indexing: Indexing,
     book: BatchBook,
 ) -> Judge:
-    required = [name for name, sink in site.settings.sinks.items() if sink.qms is not None and sink.qms.required]
-
     def epochs(files: Mapping[str, bytes], change_set: str) -> Epoch | None:
         loaded = understand(files, change_set=change_set)
         return None if loaded.plan is None else Epoch(loaded.plan, loaded.limit_sets)
@@ -288,7 +286,7 @@ def _judge(
     fold.batch_notes.append(book.note)
     return Judge(
         fold,
-        JudgeSettings(required_sinks=tuple(required)),
+        JudgeSettings(required_sinks=required_sinks(site)),
         committer,
         stamp,
         _readings(indexing, committer),

@@ -49,6 +49,23 @@ async def open_projectors(
     }
 
 
+def required_sinks(site: Site) -> tuple[str, ...]:
+    """Return the QMS sinks that data and system conditions go to: the site's, never one that is a client's alone.
+
+    A client would read there of the batches of others (`deviations.md` 4). A sink is the site's by ``scope``, or by use: where a
+    rule names it, or no client does.
+    """
+    clients = {name for client in site.clients.values() for name in client.sinks}
+    ruled = {rule.deviation.sink for limit_set in site.limit_sets for rule in limit_set.rules}
+    found: list[str] = []
+    for name, sink in site.settings.sinks.items():
+        if sink.qms is not None and sink.qms.required:
+            by_use = name not in clients or name in ruled
+            if sink.qms.scope == "site" or (sink.qms.scope is None and by_use):
+                found.append(name)
+    return tuple(found)
+
+
 def modes(site: Site) -> dict[str, tuple[str, str]]:
     """Return CloudEvents mode and content type by QMS sink."""
     return {name: (s.qms.mode, s.qms.content_type) for name, s in site.settings.sinks.items() if s.qms is not None}

@@ -28,6 +28,7 @@ class Site:
         self.plan = plan
         self.limit_sets: Sequence[LimitSet] = loaded.limit_sets
         self.files = loaded.files
+        self.clients = {} if loaded.clients is None else loaded.clients.clients
         plant = loaded.project.plant
         self.serials = {} if plant is None else {name: device.serial for name, device in plant.devices.items()}
         self.ledger = self.path(settings.ledger.path)
