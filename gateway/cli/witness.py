@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gateway.cli.examples import examples
 from gateway.cli.place import config_folder, ledger_folder
 
 if TYPE_CHECKING:
+    from gateway.adapters.log_client import LogClient
     from gateway.adapters.witness.book import WitnessBook
     from gateway.ledger.note import VerifyKey
 
@@ -32,7 +33,7 @@ def witness() -> None:
 @witness.command(
     epilog=examples(
         "gateway witness serve --listen 127.0.0.1:9450 --state /var/lib/witness --log gw-01.vkey",
-        "gateway witness serve --listen :9450 --state w --log gw-01.vkey --notify https://oncall.example/w --name w.example/1",
+        "gateway witness serve --listen :9450 --state w --log gw-01.vkey --mirror https://gw:8443 --mirror-token-file gw.token",
     )
 )
 @click.option("--listen", required=True, help="host:port")
@@ -44,6 +45,19 @@ def witness() -> None:
     "--origin", "origins", multiple=True, help="origin of that log, if it is not the key's name; once for each --log"
 )
 @click.option("--notify", metavar="URL", help="POST a JSON there on ROLLBACK, FORK and SILENT, once each")
+@click.option(
+    "--mirror", "mirrors", multiple=True, metavar="URL", help="keep an append-only copy of the log served there"
+)
+@click.option(
+    "--mirror-token-file",
+    "token_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="token of an account there with bundle.export: one for all, or one for each --mirror",
+)
+@click.option(
+    "--mirror-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="authority of its certificate"
+)
 @click.option(
     "--key", type=click.Path(dir_okay=False, path_type=Path), help="our key, made if missing; default STATE/witness.pem"
 )
@@ -57,6 +71,9 @@ def serve(
     logs: tuple[str, ...],
     origins: tuple[str, ...],
     notify: str | None,
+    mirrors: tuple[str, ...],
+    token_files: tuple[Path, ...],
+    mirror_ca: Path | None,
     key: Path | None,
     name: str | None,
     certificate: Path | None,
@@ -76,6 +93,7 @@ def serve(
     from gateway.adapters.witness.server import read_vkey_argument, witness_key
     from gateway.ledger.note import format_vkey, parse_vkey
 
+    clients = _clients(mirrors, token_files, mirror_ca)
     if (certificate is None) != (tls_key is None):
         raise click.UsageError("--certificate and --tls-key belong together")
     clock = OsClock()
@@ -93,7 +111,7 @@ def serve(
             kept = book.checkpoint(origin)
             tell(f"{origin} size {kept.size:,}" if kept is not None else f"{origin} not heard yet")
         tls = None if certificate is None or tls_key is None else (certificate, tls_key)
-        asyncio.run(_serve(book, vkey, state, listen, tls, notify, click.echo))
+        asyncio.run(_serve(book, vkey, state, listen, tls, notify, clients, known, click.echo))
     finally:
         lock.release()
 
@@ -105,17 +123,21 @@ async def _serve(
     listen: str,
     tls: tuple[Path, Path] | None,
     notify: str | None,
+    clients: Sequence[LogClient],
+    known: Mapping[str, Collection[VerifyKey]],
     tell: Callable[[str], None],
 ) -> None:
     from gateway.adapters.http.server import bind
     from gateway.adapters.http.server import serve as serve_http
     from gateway.adapters.system_clock import OsClock
     from gateway.adapters.witness.caller import Caller
+    from gateway.adapters.witness.mirror import Mirror
     from gateway.adapters.witness.server import WitnessDesk
 
     clock = OsClock()
     caller = Caller(book, state, str(vkey), clock, notify, tell)
     desk = WitnessDesk(book, caller, clock, tell)
+    mirrors = [Mirror(client, state, book, known, caller.conflict, tell) for client in clients]
     listening = bind(listen)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -124,10 +146,23 @@ async def _serve(
         running = [
             tasks.create_task(serve_http(desk.application(), listening, tls), name="witness"),
             tasks.create_task(caller.run(), name="caller"),
+            *(tasks.create_task(mirror.run(), name="mirror") for mirror in mirrors),
         ]
         await stopping.wait()
         for task in running:
             task.cancel()
+
+
+def _clients(urls: tuple[str, ...], token_files: tuple[Path, ...], ca: Path | None) -> list[LogClient]:
+    """Return a client for each mirror, with its token."""
+    from gateway.adapters.log_client import LogClient
+    from gateway.cli.control import read_token
+
+    if len(token_files) not in {0, 1, len(urls)} or (token_files and not urls):
+        raise click.UsageError("give --mirror-token-file once, or once for each --mirror")
+    files = token_files * len(urls) if len(token_files) == 1 else token_files
+    tokens = [read_token(file) for file in files] or [""] * len(urls)
+    return [LogClient(url, token, ca) for url, token in zip(urls, tokens, strict=True)]
 
 
 @witness.command(epilog=examples("gateway witness status", "gateway witness status --config config --json"))

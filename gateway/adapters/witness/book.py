@@ -125,19 +125,28 @@ class WitnessBook:
         write_durably(self._disk, self._conflicts / f"{conflict.name}.called", b"")
 
     def _take_conflict(self, verdict: Verdict, body: bytes) -> Conflict | None:
-        """Keep both notes, once for each conflict."""
+        """Keep what was cosigned and what was sent, once for each conflict."""
         assert verdict.seen is not None, "only a sealed checkpoint conflicts"
-        sent, kept = verdict.seen, self.kept(verdict.seen.origin)
-        assert kept is not None or not sent.size, "a conflict is with something"
+        kept = self.kept(verdict.seen.origin)
+        assert kept is not None or not verdict.seen.size, "a conflict is with something"
+        # A proof that does not hold is evidence itself; else the note alone says all.
+        content = body if verdict.status == UNPROVED else parse_question(body).note
+        return self._keep_conflict(verdict.conflict, verdict.seen, kept, content)
+
+    def mirrored(self, kind: str, kept: bytes, sent: bytes) -> Conflict | None:
+        """Keep a conflict that our mirror met: a sealed note that it holds, and the one that was shown instead."""
+        with self._lock:
+            return self._keep_conflict(kind, checkpoint_of(sent), kept, sent)
+
+    def _keep_conflict(self, kind: str, sent: Checkpoint, kept: bytes | None, content: bytes) -> Conflict | None:
         digest = sha256(format_checkpoint(sent)).hexdigest()[:8]
-        name = f"{file_name(sent.origin)}.{verdict.conflict}.{sent.size}.{digest}"
+        name = f"{file_name(sent.origin)}.{kind}.{sent.size}.{digest}"
         path = self._conflicts / f"{name}.sent"
         if kept is None or path.exists() or sum(1 for _ in self._conflicts.glob("*.sent")) >= CONFLICTS_MAX:
             return None
         write_durably(self._disk, self._conflicts / f"{name}.kept", kept)
-        # A proof that does not hold is evidence itself; else the note alone says all.
-        write_durably(self._disk, path, body if verdict.status == UNPROVED else parse_question(body).note)
-        return Conflict(verdict.conflict, sent.origin, checkpoint_of(kept), sent, name)
+        write_durably(self._disk, path, content)
+        return Conflict(kind, sent.origin, checkpoint_of(kept), sent, name)
 
 
 def _read_conflict(path: Path) -> Conflict:
