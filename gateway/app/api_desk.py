@@ -63,7 +63,7 @@ class ApiDesk:
 
     async def bundle(self, batch: str, account: MachineAccount, terminal: str) -> bytes:
         """Build the bundle of a batch up to the newest head and record that it left."""
-        size, note = await self._head()
+        size, note = await self.head()
         await self._indexed(size)
         context = self._fold.batches.batch(batch)
         excursions = [("excursion", shown["excursion"]) for shown in self._fold.excursions_of(context.memberships)]
@@ -77,7 +77,7 @@ class ApiDesk:
         await self._desk.exported(ObjectRef(kind="batch", id=batch), account.person, terminal, content)
         return content
 
-    async def _head(self) -> tuple[int, bytes]:
+    async def head(self) -> tuple[int, bytes]:
         """Return the newest head: with the cosignatures of a quorum where witnesses answer, else sealed by us alone."""
         size, note = self._committer.size, self._committer.checkpoint
         found = None if self._cosigned is None else await self._cosigned(size)

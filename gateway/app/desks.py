@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway.adapters.machine_accounts import MachineAccounts
 from gateway.adapters.segment_store.store import SegmentStore
 from gateway.app.api_desk import ApiDesk
+from gateway.app.bundle_desk import BundleDesk
 from gateway.app.condition_desk import ConditionDesk
 from gateway.app.evidence import EvidenceFolder
 from gateway.app.evidence_desk import EvidenceDesk
@@ -63,8 +64,10 @@ def make_desks(
     audits, clock, fold = AuditLog(site.plan.zone, stamp, version, accounts.name_of), stamp.clock, judge.fold
     linked = Linked(indexing, store, committer)
     desk = BatchDesk(site.plan, book, fold, judge.folded, committer, stamp, audits)
+    batches = ApiDesk(desk, fold, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns, covering)
+    exports = BundleDesk(desk, fold, bundles, batches.head, indexing.indexed, lambda: clock.now().wall_ns)
     return Desks(
-        batches=ApiDesk(desk, fold, bundles, committer, indexing.indexed, lambda: clock.now().wall_ns, covering),
+        batches=batches,
         deliveries=DeliveryDesk(outbox, committer, stamp, clock, audits, linked.deviation, linked.proven),
         conditions=ConditionDesk(fold),
         evidence=EvidenceDesk(evidence_folder(site), outbox.fold, maker, linked.deviation, desk),

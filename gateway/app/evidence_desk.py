@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from gateway.adapters.machine_accounts import MachineAccount
+from gateway.app.bundle_desk import BundleDesk
 from gateway.app.evidence import EvidenceFolder
 from gateway.ledger.records import Delivery, Deviation, ObjectRef, Record
 from gateway.pipeline.batch_desk import BatchDesk
@@ -26,7 +27,9 @@ class EvidenceDesk:
         maker: Maker,
         records: Callable[[str], Awaitable[Sequence[tuple[int, Record]]]],
         desk: BatchDesk,
+        exports: BundleDesk,
     ) -> None:
+        self._exports = exports
         self._folder = folder
         self._fold = fold
         self._maker = maker
@@ -42,6 +45,16 @@ class EvidenceDesk:
             subject = ObjectRef(kind="evidence", id=digest)
             await self._desk.exported(subject, account.person, terminal, content)
         return content
+
+    async def excursion(self, excursion: str, account: MachineAccount, terminal: str) -> bytes | None:
+        """Return the bundle of an excursion, None if there is none of that id."""
+        return await self._exports.excursion(excursion, account.person, terminal)
+
+    async def readings(
+        self, signals: Sequence[str], from_ns: int, to_ns: int, account: MachineAccount, terminal: str
+    ) -> bytes:
+        """Return the bundle of signals over a stretch of time."""
+        return await self._exports.readings(signals, from_ns, to_ns, account.person, terminal)
 
     async def _again(self, digest: str) -> bytes | None:
         """Find the event that names the bundle, newest first, and make the bundle of its deviation record again."""

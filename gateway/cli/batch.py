@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from gateway.cli.access import access, control
+from gateway.cli.bundle_file import write_bundle
 from gateway.cli.examples import examples
 
 EFFECTS: Final = {
@@ -165,10 +166,4 @@ def bundle(
 ) -> None:
     """Write the bundle of a batch: entries, proofs, checkpoints, keys and its own verifier."""
     content = control(config, url, token_file).get_bytes(f"/api/v1/batches/{quote(batch_id, safe='')}/bundle.zip")
-    part = output.with_name(output.name + ".part")
-    part.write_bytes(content)
-    part.replace(output)
-    if as_json:
-        click.echo(json.dumps({"format": "batch bundle/1", "file": str(output), "bytes": len(content)}))
-    else:
-        click.echo(f"{output}: {len(content):,} bytes; check it with: gateway verify {output}")
+    write_bundle(content, output, "batch bundle/1", as_json=as_json)

@@ -1,4 +1,4 @@
-"""`gateway excursion`: limits broken over an interval, as the running gateway knows them."""
+"""`gateway excursion`: limits broken over an interval, as the running gateway knows them, and their bundles."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.parse import quote
 import click
 
 from gateway.cli.access import access, control
+from gateway.cli.bundle_file import write_bundle
 from gateway.cli.examples import examples
 
 
@@ -19,7 +20,7 @@ from gateway.cli.examples import examples
     )
 )
 def excursion() -> None:
-    """List and show excursions."""
+    """List, show and bundle excursions."""
 
 
 @excursion.command(
@@ -64,3 +65,29 @@ def show(excursion_id: str, config: Path | None, url: str | None, token_file: Pa
     click.echo(f"  extreme {told['extreme']}, breach {told['breach_s']:.0f} s, crossings {told['crossings']}")
     click.echo(f"  batches {', '.join(told['batches']) or 'none'}")
     click.echo(f"  deviations {', '.join(told['deviations']) or 'none'}; ledger {told['ledger_index']:,}")
+
+
+@excursion.command(
+    "bundle",
+    epilog=examples(
+        "gateway excursion bundle EXC-7KQ2M4ZT -o EXC-7KQ2M4ZT.zip --token-file mes.token",
+        "gateway excursion bundle EXC-7KQ2M4ZT -o e.zip --url https://gw-01.plant.example:8443",
+    ),
+)
+@click.argument("excursion_id")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="the .zip to write")
+@access
+def bundle(
+    excursion_id: str,
+    output: Path,
+    config: Path | None,
+    url: str | None,
+    token_file: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Write the bundle of an excursion: its signal around it, its records and deviations, proofs, and its own verifier."""
+    content = control(config, url, token_file).get_bytes(
+        f"/api/v1/excursions/{quote(excursion_id, safe='')}/bundle.zip"
+    )
+    write_bundle(content, output, "excursion bundle/1", as_json=as_json)

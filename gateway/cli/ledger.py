@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.ledger_bundle import bundle
 from gateway.cli.place import config_folder, ledger_folder
 from gateway.cli.progress import progress_bar
 from gateway.errors import Refused
@@ -47,7 +48,7 @@ def _folder(config: Path | None, path: Path | None) -> LedgerFolder:
 
 @click.group(epilog=examples("gateway ledger status", "gateway ledger prove 1204331 -o 1204331.tlog-proof"))
 def ledger() -> None:
-    """Status, proofs, export and index of the ledger."""
+    """Status, proofs, bundles, export and index of the ledger."""
 
 
 @ledger.command(epilog=examples("gateway ledger status", "gateway ledger status --path /var/lib/gateway/ledger --json"))
@@ -213,3 +214,6 @@ def rebuild_index(config: Path | None, path: Path | None, *, as_json: bool) -> N
         click.echo(json.dumps({"format": "ledger rebuild-index/1", "entries": size, "seconds": round(seconds, 3)}))
     else:
         click.echo(f"{size:,} entries, {seconds:.0f} s")
+
+
+ledger.add_command(bundle)

@@ -45,6 +45,7 @@ from gateway.pipeline.stamped_heads import BundleEnd, StampBook, end_bundle, spa
 from gateway.ports import LedgerStore
 
 SECOND_NS = 1_000_000_000
+AROUND_NS = 900 * SECOND_NS
 BESIDE = re.compile(rb'\{"sha256":"([0-9a-f]{64})","len":[0-9]+\}')
 """Bytes of a record that lie beside the ledger (`ledger.md` 1)."""
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -285,6 +286,22 @@ def batch_subject(
         windows=tuple(windows),
         names=(("batch", batch), *names),
         intervals=tuple(intervals),
+    )
+
+
+def excursion_subject(
+    excursion: str, signal: str | None, t0_ns: int, t1_ns: int | None, names: Iterable[tuple[str, str]], now_ns: int
+) -> BundleSubject:
+    """Return what belongs to an excursion: its signal from 15 minutes before to 15 minutes after, its records and their consequences."""
+    to_ns = now_ns if t1_ns is None else min(t1_ns + AROUND_NS, now_ns)
+    signals = frozenset[str]() if signal is None else frozenset({signal})
+    ended = {} if t1_ns is None else {"to": format_time(t1_ns)}
+    return BundleSubject(
+        kind="excursion",
+        id=excursion,
+        windows=(Window(signals=signals, from_ns=t0_ns - AROUND_NS, to_ns=to_ns + 1),),
+        names=(("excursion", excursion), *names),
+        intervals=({"signal": signal or "", "from": format_time(t0_ns), **ended},),
     )
 
 

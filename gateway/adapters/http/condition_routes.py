@@ -11,7 +11,9 @@ from starlette.routing import Route
 from gateway.adapters.http.desk import ConditionDesk, EvidenceDesk
 from gateway.adapters.http.gate import Gate, query_of, terminal
 from gateway.adapters.http.problems import Problem
+from gateway.domain.times import parse_time
 
+ZIP = "application/zip"
 _DIGEST = re.compile(r"[0-9a-f]{8}|[0-9a-f]{64}", re.ASCII)
 
 
@@ -29,6 +31,8 @@ class ConditionRoutes:
         return [
             Route("/api/v1/excursions", guard(self._excursions), methods=["GET"]),
             Route("/api/v1/excursions/{excursion}", guard(self._excursion), methods=["GET"]),
+            Route("/api/v1/excursions/{excursion}/bundle.zip", guard(self._excursion_bundle), methods=["GET"]),
+            Route("/api/v1/readings/bundle.zip", guard(self._readings_bundle), methods=["GET"]),
             Route("/api/v1/deviations", guard(self._deviations), methods=["GET"]),
             Route("/api/v1/deviations/{deviation}", guard(self._deviation), methods=["GET"]),
             Route("/evidence/{digest}.zip", guard(self._bundle), methods=["GET"]),
@@ -46,6 +50,24 @@ class ConditionRoutes:
         if found is None:
             raise Problem(404, "no such excursion", f"no excursion {excursion!r}", remedy="gateway excursion list")
         return JSONResponse(found)
+
+    async def _excursion_bundle(self, request: Request) -> Response:
+        account = await self._gate.allow(request, "bundle.export")
+        excursion = request.path_params["excursion"]
+        content = await self._evidence.excursion(excursion, account, terminal(request))
+        if content is None:
+            raise Problem(404, "no such excursion", f"no excursion {excursion!r}", remedy="gateway excursion list")
+        return Response(content, media_type=ZIP, headers={"cache-control": "no-store"})
+
+    async def _readings_bundle(self, request: Request) -> Response:
+        account = await self._gate.allow(request, "bundle.export")
+        query = query_of(request, "signal", "from", "to")
+        if "from" not in query or "to" not in query:
+            raise Problem(422, "not understood", "from and to are needed: times with zone, [from, to)")
+        from_ns, to_ns = parse_time(query["from"]), parse_time(query["to"])
+        signals = request.query_params.getlist("signal")
+        content = await self._evidence.readings(signals, from_ns, to_ns, account, terminal(request))
+        return Response(content, media_type=ZIP, headers={"cache-control": "no-store"})
 
     async def _deviations(self, request: Request) -> Response:
         await self._gate.allow(request, "batch.read")
@@ -76,4 +98,4 @@ class ConditionRoutes:
                 remedy="give all 64 digits, or export the batch: gateway batch bundle BATCH -o FILE",
             )
         headers = {"cache-control": "private, immutable", "content-disposition": f'attachment; filename="{digest}.zip"'}
-        return Response(content, media_type="application/zip", headers=headers)
+        return Response(content, media_type=ZIP, headers=headers)

@@ -75,7 +75,17 @@ class DeliveryDesk(Protocol):
 
 
 class EvidenceDesk(Protocol):
-    """Bundles that events name by their hash."""
+    """Bundles that events name by their hash, and those made on request; their export is an `audit` record."""
+
+    async def excursion(self, excursion: str, account: MachineAccount, terminal: str) -> bytes | None:
+        """Return the bundle of an excursion, None if there is none of that id."""
+        ...
+
+    async def readings(
+        self, signals: Sequence[str], from_ns: int, to_ns: int, account: MachineAccount, terminal: str
+    ) -> bytes:
+        """Return the bundle of readings with effective time in ``[from_ns, to_ns)``; no signals: all. Raises `Refused`."""
+        ...
 
     async def bundle(self, digest: str, account: MachineAccount, terminal: str) -> bytes | None:
         """Return the bundle whose SHA-256 begins with ``digest``, None if there is none; its export is an `audit` record."""

@@ -87,6 +87,17 @@ OPERATIONS: Final = (
     ),
     Operation("get", "/api/v1/excursions", "live.read", "List excursions", answers.ExcursionList, query=("open",)),
     Operation("get", "/api/v1/excursions/{excursion}", "live.read", "Show an excursion", answers.ExcursionAnswer),
+    Operation(
+        "get", "/api/v1/excursions/{excursion}/bundle.zip", "bundle.export", "Export an excursion with its proofs", None
+    ),
+    Operation(
+        "get",
+        "/api/v1/readings/bundle.zip",
+        "bundle.export",
+        "Export signals over a stretch of effective time, with proofs",
+        None,
+        query=("signal", "from:time", "to:time"),
+    ),
     Operation("get", "/api/v1/deviations", "batch.read", "List deviations", answers.DeviationList, query=("open",)),
     Operation("get", "/api/v1/deviations/{deviation}", "batch.read", "Show a deviation", answers.DeviationAnswer),
     Operation("get", "/evidence/{digest}.zip", "bundle.export", "The bundle that an event names by its hash", None),
@@ -122,6 +133,9 @@ _QUERY: Final = {
     "from": {"type": "integer", "minimum": 0},
     "to": {"type": "integer", "minimum": 0},
     "offset": {"type": "integer", "minimum": 0},
+    "signal": {"type": "array", "items": {"type": "string"}},
+    "from:time": {"type": "string", "format": "date-time"},
+    "to:time": {"type": "string", "format": "date-time"},
 }
 _ANY: Final = "any account; none where `http.open_tree` is true (entry bundles: `bundle.export`)"
 
@@ -167,7 +181,7 @@ def _operation(one: Operation, names: Any) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{([a-z]+)}", one.path)
     ]
-    parameters += [{"name": name, "in": "query", "schema": _QUERY[name]} for name in one.query]
+    parameters += [{"name": name.partition(":")[0], "in": "query", "schema": _QUERY[name]} for name in one.query]
     if one.method == "post":
         key = {"type": "string", "minLength": 1, "maxLength": 64}
         parameters.append({"name": "Idempotency-Key", "in": "header", "required": True, "schema": key})
