@@ -38,6 +38,7 @@ class Desks:
     deliveries: DeliveryDesk
     conditions: ConditionDesk
     evidence: EvidenceDesk
+    audits: AuditLog
 
 
 def evidence_folder(site: Site) -> EvidenceFolder:
@@ -70,5 +71,6 @@ def make_desks(
         batches=batches,
         deliveries=DeliveryDesk(outbox, committer, stamp, clock, audits, linked.deviation, linked.proven),
         conditions=ConditionDesk(fold),
-        evidence=EvidenceDesk(evidence_folder(site), outbox.fold, maker, linked.deviation, desk),
+        evidence=EvidenceDesk(evidence_folder(site), outbox.fold, maker, linked.deviation, desk, exports),
+        audits=audits,
     )
