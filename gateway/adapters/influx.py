@@ -27,7 +27,7 @@ _NS_PER_S: Final = 1_000_000_000
 _STOPPING: Final = frozenset({401, 403, 404})
 _TOO_LARGE: Final = 413
 _BUSY: Final = frozenset({408, 425, 429})
-_FOREIGN: Final = (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError)
+FOREIGN: Final = (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError)
 _NAMED: Final = re.compile(r"unable to parse '((?:[^'\\]|\\.)*)'")
 
 
@@ -41,6 +41,15 @@ class InfluxTarget(Struct, frozen=True, kw_only=True):
     token: str | None = None
     user: str | None = None
     password: str | None = None
+
+
+def credentials(target: InfluxTarget) -> dict[str, str]:
+    """Return the header that a target's token or user makes."""
+    if target.token is not None:
+        return {"Authorization": f"{'Bearer' if target.api == 'v3' else 'Token'} {target.token}"}
+    if target.user is not None:
+        return {"Authorization": aiohttp.encode_basic_auth(target.user, target.password or "")}
+    return {}
 
 
 class InfluxSink:
@@ -85,7 +94,7 @@ class InfluxSink:
             if self._target.api == "v2":
                 return await self._write_v2(lines)
             return await self._write_http(lines)
-        except _FOREIGN as error:
+        except FOREIGN as error:
             return ProjectionAnswer(verdict="retry", body=type(error).__name__)
 
     def _open_client(self) -> Any:
@@ -127,7 +136,11 @@ class InfluxSink:
             self._target.url.rstrip("/") + path,
             params=given,
             data=gzip.compress(b"\n".join(lines) + b"\n", _PACK_LEVEL),
-            headers={"Content-Encoding": "gzip", "Content-Type": "text/plain; charset=utf-8", **self._credentials()},
+            headers={
+                "Content-Encoding": "gzip",
+                "Content-Type": "text/plain; charset=utf-8",
+                **credentials(self._target),
+            },
             allow_redirects=False,
         ) as answer:
             body = (await answer.content.read(_BODY_MAX)).decode(errors="replace")
@@ -141,14 +154,6 @@ class InfluxSink:
         database, _, policy = target.bucket.partition("/")
         given = {"db": database, "precision": "ns"}
         return "/write", given | ({"rp": policy} if policy else {})
-
-    def _credentials(self) -> dict[str, str]:
-        target = self._target
-        if target.token is not None:
-            return {"Authorization": f"{'Bearer' if target.api == 'v3' else 'Token'} {target.token}"}
-        if target.user is not None:
-            return {"Authorization": aiohttp.encode_basic_auth(target.user, target.password or "")}
-        return {}
 
     def _judge(self, status: int, body: str, retry_after: str | None, lines: Sequence[bytes]) -> ProjectionAnswer:
         if status in {200, 204}:

@@ -14,6 +14,7 @@ from gateway.cli.examples import examples
 if TYPE_CHECKING:
     from gateway.adapters.cursor_file import CursorFile
     from gateway.app.site import Site
+    from gateway.cli.influx_reconcile import Reconciled
     from gateway.config.models.sinks import Influxdb
 
 
@@ -22,23 +23,61 @@ def influx() -> None:
     """The InfluxDB projection: status and replay."""
 
 
-@influx.command(epilog=examples("gateway influx status", "gateway influx status --json"))
+@influx.command(epilog=examples("gateway influx status", "gateway influx status trends --reconcile"))
+@click.argument("sink", required=False)
+@click.option("--reconcile", "compared", is_flag=True, help="ask the target: readings by signal and day, on both sides")
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines")
 @click.pass_context
-def status(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
-    """Cursor, lag and dead letters of each InfluxDB sink. Exit 1 when lines were refused or the target changed."""
+def status(ctx: click.Context, sink: str | None, config: Path | None, *, compared: bool, as_json: bool) -> None:
+    """Cursor, lag and dead letters of each InfluxDB sink, or of one.
+
+    Exit 1 when lines were refused, the target changed, or counts differ; 69 when the target does not answer.
+    """
     from gateway.cli.influx_status import read_status
 
     site = _site(config)
-    if not _sinks(site):
+    blocks = _sinks(site)
+    if sink is not None:
+        blocks = {sink: _named(blocks, sink)}
+    if not blocks:
         click.echo(f"no InfluxDB sink in {site.folder / 'gateway.yaml'}: name one under sinks", err=True)
     findings = False
-    for name, block in _sinks(site).items():
+    for name, block in blocks.items():
         found = read_status(name, _store(site, name), site.ledger, site.settings.ledger.origin, _fingerprint(block))
+        told, lines = found.document(), [found.line()]
         findings = findings or found.finding
-        click.echo(json.dumps({"format": "influx status/1", **found.document()}) if as_json else found.line())
+        if compared:
+            both = _reconcile(site, name, block)
+            told["reconciled"], lines = both.document(), [*lines, *both.lines()]
+            findings = findings or bool(both.differences)
+        click.echo(json.dumps({"format": "influx status/1", **told}) if as_json else "\n".join(lines))
     ctx.exit(int(findings))
+
+
+def _reconcile(site: Site, name: str, block: Influxdb) -> Reconciled:
+    """Count both sides; the cursor is read again after the target has been asked, for the gateway may be writing."""
+    from gateway.adapters.influx_counts import count_readings
+    from gateway.cli.influx_reconcile import count_ledger, reconcile
+
+    store = _store(site, name)
+    before = count_ledger(site.ledger, _next_index(store))
+    held = asyncio.run(
+        count_readings(_target(site, block), _tls(site, block), site.plan.gateway, before.from_ns, before.to_ns)
+    )
+    after = count_ledger(site.ledger, _next_index(store))
+    return reconcile(name, before.counts, after.counts, held)
+
+
+def _next_index(store: CursorFile) -> int:
+    cursor = store.load()
+    return 0 if cursor is None else cursor.next_index
+
+
+def _named(blocks: dict[str, Influxdb], sink: str) -> Influxdb:
+    if sink not in blocks:
+        raise click.UsageError(f"no InfluxDB sink '{sink}': there are {', '.join(blocks) or 'none'}")
+    return blocks[sink]
 
 
 @influx.command(epilog=examples("gateway influx replay trends", "gateway influx replay trends --dead"))
@@ -54,10 +93,7 @@ def replay(ctx: click.Context, sink: str, config: Path | None, first: int, stop:
     After a whole replay the cursor belongs to the target as configured now.
     """
     site = _site(config)
-    blocks = _sinks(site)
-    if sink not in blocks:
-        raise click.UsageError(f"no InfluxDB sink '{sink}': there are {', '.join(blocks) or 'none'}")
-    done = asyncio.run(_replay(site, sink, blocks[sink], first, stop, dead=dead))
+    done = asyncio.run(_replay(site, sink, _named(_sinks(site), sink), first, stop, dead=dead))
     click.echo(done.line())
     ctx.exit(int(done.refused > 0))
 
