@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 
 from gateway.adapters.influx import FOREIGN, InfluxTarget, credentials
+from gateway.config.environment import reason
 from gateway.domain.times import format_time
 from gateway.errors import Unavailable
 
@@ -35,9 +36,8 @@ async def count_readings(
         try:
             return await ask(session, target, gateway, from_ns, to_ns)
         except FOREIGN as error:
-            raise Unavailable(
-                f"{target.url}: {str(error) or type(error).__name__}", remedy="is it on? See its log"
-            ) from error
+            why = reason(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+            raise Unavailable(f"{target.url}: {why}", remedy="is it on, and reachable from here?") from error
         except (msgspec.DecodeError, msgspec.ValidationError, KeyError, ValueError) as error:
             raise Unavailable(
                 f"{target.url} answers in no form of InfluxDB {target.api}: {error}", remedy="check url and api"
