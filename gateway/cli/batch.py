@@ -12,6 +12,7 @@ import click
 from gateway.cli.access import access, control
 from gateway.cli.bundle_file import write_bundle
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 
 EFFECTS: Final = {
     "pending": "waits: it is not known or not started yet; the event is kept and applied once it fits",
@@ -21,10 +22,11 @@ EFFECTS: Final = {
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "gateway batch start B-123 --equipment FRZ-01 --token-file mes.token",
         "gateway batch bundle B-123 -o B-123.zip --token-file mes.token",
-    )
+    ),
 )
 def batch() -> None:
     """Start, end, show, list and bundle batches."""

@@ -14,10 +14,10 @@ from gateway.cli.examples import examples
 @click.command(
     "check", epilog=examples("gateway check", "gateway check --config /etc/gateway --offline --deny-warnings")
 )
-@click.option("--config", "config_dir", type=click.Path(path_type=Path, file_okay=False), help="Configuration folder.")
-@click.option("--offline", is_flag=True, help="Files alone: ask neither machine nor network.")
-@click.option("--deny-warnings", is_flag=True, help="A warning ends with 78, for pipelines.")
-@click.option("--json", "as_json", is_flag=True, help="One object of format check/1.")
+@click.option("--config", "config_dir", type=click.Path(path_type=Path, file_okay=False), help="configuration folder")
+@click.option("--offline", is_flag=True, help="files alone: ask neither machine nor network")
+@click.option("--deny-warnings", is_flag=True, help="a warning ends with 78, for pipelines")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object of format check/1")
 def check(config_dir: Path | None, *, offline: bool, deny_warnings: bool, as_json: bool) -> None:
     """Understand every configuration file, or say where not; then ask machine and servers.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gateway.cli.examples import examples
+
 if TYPE_CHECKING:
     from gateway.cli.demo_story.run import DemoOptions
 
@@ -14,11 +16,7 @@ INTERRUPTED = 130
 
 
 @click.command(
-    epilog="""Examples:
-
-    gateway demo --speed 10
-
-    gateway demo --headless --until sealed --json --keep /tmp/demo"""
+    epilog=examples("gateway demo --speed 10", "gateway demo --headless --until sealed --json --keep /tmp/demo")
 )
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(1, 20), help="divides the plant's times")
 @click.option(

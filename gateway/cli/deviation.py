@@ -10,13 +10,15 @@ import click
 
 from gateway.cli.access import access, control
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "gateway deviation list --open --token-file mes.token",
         "gateway deviation show DEV-gw01-000042 --token-file mes.token",
-    )
+    ),
 )
 def deviation() -> None:
     """List and show deviations; the QMS alone classifies and closes them."""

@@ -11,13 +11,15 @@ import click
 from gateway.cli.access import access, control
 from gateway.cli.bundle_file import write_bundle
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "gateway excursion list --open --token-file mes.token",
         "gateway excursion show EXC-7KQ2M4ZT --token-file mes.token",
-    )
+    ),
 )
 def excursion() -> None:
     """List, show and bundle excursions."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 from gateway.cli.hook_deliveries import list_deliveries, replay, show, test_sink
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ _FAULTS = re.compile(r"([1-5][0-9]{2})(?:x([1-9][0-9]{0,3}))?")
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "gateway hook listen --port 9000 --secret-file s.txt",
         "gateway hook conformance http://127.0.0.1:9000/ --secret-file s.txt",
-    )
+    ),
 )
 def hook() -> None:
     """Webhooks to the QMS: test, list, show, replay; receive them here, see what a receiver must do."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 
 if TYPE_CHECKING:
     from gateway.adapters.cursor_file import CursorFile
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.config.models.sinks import Influxdb
 
 
-@click.group(epilog=examples("gateway influx status", "gateway influx replay trends --from 1200000"))
+@click.group(cls=Group, epilog=examples("gateway influx status", "gateway influx replay trends --from 1200000"))
 def influx() -> None:
     """The InfluxDB projection: status and replay."""
 

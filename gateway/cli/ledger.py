@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 from gateway.cli.ledger_bundle import bundle
 from gateway.cli.place import config_folder, ledger_folder
 from gateway.cli.progress import progress_bar
@@ -46,7 +47,7 @@ def _folder(config: Path | None, path: Path | None) -> LedgerFolder:
     return LedgerFolder(_root(config, path))
 
 
-@click.group(epilog=examples("gateway ledger status", "gateway ledger prove 1204331 -o 1204331.tlog-proof"))
+@click.group(cls=Group, epilog=examples("gateway ledger status", "gateway ledger prove 1204331 -o 1204331.tlog-proof"))
 def ledger() -> None:
     """Status, proofs, bundles, export and index of the ledger."""
 

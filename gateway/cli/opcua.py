@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 from gateway.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from gateway.adapters.opcua.link import OpcuaLink
 
 _CONFIG = click.option(
-    "--config", "config_dir", type=click.Path(path_type=Path, file_okay=False), help="Configuration folder."
+    "--config", "config_dir", type=click.Path(path_type=Path, file_okay=False), help="configuration folder"
 )
 
 
-@click.group("opcua", epilog=examples("gateway opcua browse line1", "gateway opcua cert --host 10.1.4.9"))
+@click.group("opcua", cls=Group, epilog=examples("gateway opcua browse line1", "gateway opcua cert --host 10.1.4.9"))
 def opcua() -> None:
     """Look at an OPC UA server."""
 
@@ -32,9 +33,9 @@ def opcua() -> None:
     epilog=examples("gateway opcua browse line1", "gateway opcua browse opc.tcp://127.0.0.1:4840 --depth 3 --json"),
 )
 @click.argument("target")
-@click.option("--start", help="Address to start at: nsu=<namespace URI>;s=… The Objects folder otherwise.")
-@click.option("--depth", type=click.IntRange(1, 20), default=6, show_default=True, help="Levels below the start.")
-@click.option("--json", "as_json", is_flag=True, help="One object a node, one a line.")
+@click.option("--start", help="address to start at, nsu=<namespace URI>;s=…; default the Objects folder")
+@click.option("--depth", type=click.IntRange(1, 20), default=6, show_default=True, help="levels below the start")
+@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one object a node")
 @_CONFIG
 def browse(target: str, start: str | None, depth: int, config_dir: Path | None, *, as_json: bool) -> None:
     """Show the tree of TARGET, a connection or an opc.tcp:// address on loopback: value, type, unit, address."""
@@ -54,8 +55,8 @@ def browse(target: str, start: str | None, depth: int, config_dir: Path | None, 
 
 
 @opcua.command("cert", epilog=examples("gateway opcua cert --host 10.1.4.9 --host gw-01", "gateway opcua cert --renew"))
-@click.option("--host", "hosts", multiple=True, help="DNS name or IP address of this box; again for more.")
-@click.option("--renew", is_flag=True, help="Replace the certificate that is there.")
+@click.option("--host", "hosts", multiple=True, help="DNS name or IP address of this box; again for more")
+@click.option("--renew", is_flag=True, help="replace the certificate that is there")
 @_CONFIG
 def cert(hosts: tuple[str, ...], config_dir: Path | None, *, renew: bool) -> None:
     """Make our own application certificate: urn:<site>:<gateway>, two years, key 0600."""

@@ -14,8 +14,14 @@ def config_folder(given: Path | None) -> Path:
     for folder in (given,) if given is not None else (Path("config"), PACKAGED):
         if (folder / "gateway.yaml").is_file():
             return folder
-    looked = given if given is not None else "./config or /etc/gateway"
-    raise ConfigurationRefused(f"no gateway.yaml in {looked}", remedy="name the folder with --config DIR")
+    if given is not None:
+        why = "there is no such folder" if not given.is_dir() else "it holds no gateway.yaml"
+        raise ConfigurationRefused(
+            f"{given} is no configuration folder: {why}", remedy="name the one of your plant; config/ is an example"
+        )
+    raise ConfigurationRefused(
+        "no gateway.yaml in ./config or /etc/gateway", remedy="name the folder with --config DIR"
+    )
 
 
 def profiles_folder(config: Path) -> Path:

@@ -15,7 +15,10 @@ from gateway.cli.place import config_folder
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder")
 @click.option("--check-only", is_flag=True, help="understand the configuration and the ledger's place, start nothing")
 def run(config: Path | None, *, check_only: bool) -> None:
-    """Read, seal, judge and deliver until stopped."""
+    """Read, seal, judge and deliver until stopped.
+
+    Exit 69 folder in use or port taken, 78 not set up or not understood.
+    """
     from gateway.adapters.plain_structlog import load
 
     load()

@@ -16,7 +16,10 @@ from gateway.cli.place import config_folder
 @click.option("--dry-run", is_flag=True, help="say what would be made, make nothing")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 def setup(config: Path | None, *, dry_run: bool, as_json: bool) -> None:
-    """Create the ledger, its seal key and the state folder of a new box."""
+    """Create the ledger, its seal key and the state folder of a new box.
+
+    Exit 78 when there is a ledger, or the configuration is not understood.
+    """
     from gateway.app.setup import set_up
     from gateway.app.site import open_site
 

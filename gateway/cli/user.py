@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 from gateway.cli.place import config_folder, state_folder
 from gateway.errors import Refused
 
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "gateway user add --machine --scope batch.start,batch.end --token-file mes.token", "gateway user list"
-    )
+    ),
 )
 def user() -> None:
     """Machine accounts, their tokens and their names."""

@@ -112,9 +112,14 @@ def _verify_bundle(path: Path, policy: Policy | None, authority: Authority | Non
             members = {member.filename: bundle.read(member) for member in bundle.infolist() if not member.is_dir()}
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise Unavailable(
-            f"{path} cannot be read: {error}", remedy="name a bundle (.zip) or a ledger folder that is whole"
+            f"{path} cannot be read: {_why(error)}", remedy="name a bundle (.zip) or a ledger folder that is whole"
         ) from error
     return verify_bundle(members, policy=policy, authority=authority)
+
+
+def _why(error: Exception) -> str:
+    """Return why a file cannot be read; the operating system's words without number and path."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _read_authority(path: Path | None) -> Authority | None:
@@ -125,7 +130,7 @@ def _read_authority(path: Path | None) -> Authority | None:
     try:
         return Authority(path.read_bytes())
     except OSError as error:
-        raise ConfigurationRefused(f"{path} cannot be read: {error}", remedy="name a PEM file") from error
+        raise ConfigurationRefused(f"{path} cannot be read: {_why(error)}", remedy="name a PEM file") from error
     except EvidenceRefused as error:
         raise ConfigurationRefused(f"{path}: {error.text}", remedy=error.remedy or "name a PEM file") from error
 
@@ -139,7 +144,7 @@ def _read_policy(path: Path | None) -> Policy | None:
         return parse_policy(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationRefused(
-            f"policy {path} cannot be read: {error}", remedy="name a tlog-policy file"
+            f"policy {path} cannot be read: {_why(error)}", remedy="name a tlog-policy file"
         ) from error
     except EvidenceRefused as error:
         raise ConfigurationRefused(f"{path}: {error.text}", remedy=error.remedy) from error

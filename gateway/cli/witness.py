@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gateway.cli.examples import examples
+from gateway.cli.group import Group
 from gateway.cli.place import config_folder, ledger_folder
 
 if TYPE_CHECKING:
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 
 @click.group(
+    cls=Group,
     epilog=examples(
         "gateway witness serve --listen 127.0.0.1:9450 --state /var/lib/witness --log gw-01.vkey",
         "gateway witness status",
-    )
+    ),
 )
 def witness() -> None:
     """Witnesses: another owner's word that a ledger only grew."""
