@@ -25,8 +25,8 @@ PER_SERVER = 50
 PER_MESSAGE = 10
 BATCH = "B-2026-0412"
 BATCH_NODE = "BR-201"
-BATCH_SIGNALS = 20
-"""The first signals are of the batch's equipment: 100,000 readings in 5,000 s."""
+BATCH_SCANS = 2_000
+"""The first server is the batch's equipment: 50 signals, 100,000 readings in 2,000 s."""
 S = 1_000_000_000
 BEGAN_NS = 1_792_888_200 * S
 _BOOT_NS = 86_400 * S
@@ -37,12 +37,15 @@ _HALF = SIGNALS // 2
 
 
 class History:
-    """Yields the records of one scan after the other; `batch_scans` is when the batch ran: first, last + 1."""
+    """Yields the records of one scan after the other; `batch_scans` is when the batch ran: first, last + 1.
 
-    def __init__(self, scans: int, *, seed: int = 1) -> None:
-        self.batch_scans = (scans * 6 // 10, min(scans * 6 // 10 + 5_000, scans - 1))
+    ``first`` above 0: goes on with a plant that has made so many scans; without beginning, batch and end.
+    """
+
+    def __init__(self, scans: int, *, first: int = 0, seed: int = 1) -> None:
+        self.batch_scans = (scans * 6 // 10, min(scans * 6 // 10 + BATCH_SCANS, scans - 1))
         self.ids = [_signal_id(at) for at in range(SIGNALS)]
-        self._scans = scans
+        self._first, self._stop = first, first + scans
         self._random = Random(seed)
         self._at = [self._random.randrange(_STEPS) for _ in range(SIGNALS)]
         self._clock = 0
@@ -59,13 +62,17 @@ class History:
 
     def pools(self) -> Iterator[list[bytes]]:
         """Yield the records of one commit after the other: a scan, and what else happened in that second."""
-        yield [format_record(record) for record in self._beginning()]
-        for scan in range(self._scans):
+        if not self._first:
+            yield [format_record(record) for record in self._beginning()]
+        for scan in range(self._first, self._stop):
             now = BEGAN_NS + (scan + 1) * S
             records = [format_record(record) for record in self._events(scan, now)]
             self._opcua(records, scan, now)
             self._mqtt(records, scan, now)
             yield records
+        if not self._first:
+            head = self._head(BEGAN_NS + (self._stop + 1) * S)
+            yield [format_record(GatewayRecord(**head, event="stop", gateway="gw-01", run=1))]
 
     def _head(self, now: int) -> dict[str, int]:
         return {"at_ns": now, "boot_ns": _BOOT_NS + now - BEGAN_NS, "clock": self._clock}
@@ -97,7 +104,7 @@ class History:
     def _events(self, scan: int, now: int) -> Iterator[Record]:
         if scan and not scan % _MINUTE:
             yield self._clock_record(now)
-        if scan in self.batch_scans:
+        if scan in self.batch_scans and not self._first:
             began, ended = self.batch_ns
             over = scan == self.batch_scans[1]
             node = BatchNode(
@@ -203,9 +210,7 @@ class History:
 
 
 def _signal_id(at: int) -> str:
-    """Return the id of the n-th signal; the first twenty stand on the equipment of the batch."""
-    if at < BATCH_SIGNALS:
-        return f"{BATCH_NODE}-CTL/temp_{at + 1:02d}"
+    """Return the id of the n-th signal: each server is one reactor, each message one room."""
     if at < _HALF:
-        return f"BR-{202 + at // BATCH_SIGNALS}-CTL/temp_{at % BATCH_SIGNALS + 1:02d}"
+        return f"BR-{201 + at // PER_SERVER}-CTL/temp_{at % PER_SERVER + 1:02d}"
     return f"RM-{100 + (at - _HALF) // PER_MESSAGE}-SENS/point_{at % PER_MESSAGE + 1:02d}"

@@ -43,7 +43,7 @@ class Made(NamedTuple):
         return self.path / "ledger"
 
     @property
-    def index(self) -> Path:
+    def database(self) -> Path:
         """Database of the index."""
         return self.path / "state" / "index.db"
 
@@ -63,17 +63,18 @@ def make_store(beside: Path, readings: int) -> Made:
     json_bytes = 0
     with ProcessPoolExecutor(1, mp_context=get_context("forkserver")) as packer:
         waiting: deque[Future[int]] = deque()
+        note = b""
         for pool in history.pools():
             made = plan(tree, pool)
             store.commit(made.frames)
             json_bytes += sum(map(len, pool))
             done = segment_of(tree.size)
-            tree = made.head
+            tree, note = made.head, made.frames[-1].note
             if segment_of(tree.size) != done:
                 waiting.append(packer.submit(_pack, path / "ledger", done))
             if len(waiting) > WAITING_MAX:
                 waiting.popleft().result()
-        store.publish(made.frames[-1].note, tree.size)
+        store.publish(note, tree.size)
         store.close()
         for one in waiting:
             one.result()
@@ -89,7 +90,7 @@ def make_store(beside: Path, readings: int) -> Made:
 def index_store(store: Made, *, anew: bool = False) -> float | None:
     """Index the store if it is not indexed; return the seconds a rebuild took, None where the index was there."""
     folder = LedgerFolder(store.ledger)
-    follower = IndexFollower(store.index, ORIGIN, folder.reader)
+    follower = IndexFollower(store.database, ORIGIN, folder.reader)
     try:
         if not anew and follower.open(store.entries) and follower.next_index == store.entries:
             return None

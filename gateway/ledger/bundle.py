@@ -6,17 +6,19 @@ Pure: entries, tree nodes and the cosigned note come in, (name → bytes) goes o
 from __future__ import annotations
 
 import base64
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from heapq import nsmallest
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from gateway.ledger.checkpoint import parse_checkpoint
-from gateway.ledger.disclosed import Disclosed, format_disclosed, is_reading, render_batch, render_readings
+from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
+from gateway.ledger.disclosed import Disclosed, is_reading, render_batch, render_readings
+from gateway.ledger.disclosed_book import DisclosedBook
 from gateway.ledger.entry import SALT_SIZE
-from gateway.ledger.merkle import hash_leaf
 from gateway.ledger.multiproof import prove_many
 from gateway.ledger.note import parse_note
 from gateway.ledger.policy import Policy, format_policy
@@ -113,11 +115,11 @@ _READING_HEAD: Final = msgspec.json.Decoder(_ReadingHead)
 def build_bundle(request: BundleRequest, reader: NodeReader) -> dict[str, bytes]:
     """Return the members of the bundle, ``manifest.json`` first; raises `EvidenceRefused` if the note cannot be read."""
     checkpoint = parse_checkpoint(parse_note(request.note).text)
-    indexes = [index for index, _ in request.entries]
-    disclosed = [Disclosed(index, hash_leaf(entry)[:4], entry) for index, entry in request.entries]
+    book = DisclosedBook.of(request.entries)
+    disclosed = book.disclosed()
     members = {
-        "entries.bin": format_disclosed(request.entries),
-        "proof.bin": prove_many(reader, indexes, checkpoint.size),
+        "entries.bin": book.content,
+        "proof.bin": prove_many(reader, book.indexes, checkpoint.size),
         "checkpoint": request.note,
         "keys/policy": format_policy(request.policy).encode(),
         "readings.csv": render_readings(disclosed),
@@ -125,7 +127,7 @@ def build_bundle(request: BundleRequest, reader: NodeReader) -> dict[str, bytes]
         "README.txt": _readme(request.subject, page="verify.html" in request.extra),
         **request.extra,
         **_stamps(request, reader, checkpoint.size),
-        **_samples(request, reader, checkpoint.size, checkpoint.root),
+        **_samples(book, request, reader, checkpoint),
     }
     manifest = Manifest(
         made_ns=request.made_ns,
@@ -135,7 +137,7 @@ def build_bundle(request: BundleRequest, reader: NodeReader) -> dict[str, bytes]
         intervals=request.intervals,
         size=checkpoint.size,
         root=checkpoint.root.hex(),
-        count=len(indexes),
+        count=len(book),
         signals=signal_spans(disclosed, request.withheld),
         gaps=request.gaps,
         seal=UNSET if request.seal is None else request.seal,
@@ -167,18 +169,19 @@ def sample_indexes(indexes: Sequence[int], readings: Sequence[int], seal: int | 
 
     Chosen are the 10 lowest by SHA-256(root ‖ uint64 index): nobody picks them, and everybody picks the same.
     """
-    chosen = sorted(indexes, key=lambda index: sha256(root + index.to_bytes(8, "big")).digest())[:SAMPLES]
+    chosen = nsmallest(SAMPLES, indexes, key=lambda index: sha256(root + index.to_bytes(8, "big")).digest())
     fixed = [*readings[:1], *readings[-1:], *([] if seal is None else [seal])]
     return sorted({*chosen, *fixed})
 
 
-def _samples(request: BundleRequest, reader: NodeReader, size: int, root: bytes) -> dict[str, bytes]:
-    entries = dict(request.entries)
-    readings = [index for index, entry in request.entries if is_reading(entry[SALT_SIZE:])]
+def _samples(
+    book: DisclosedBook, request: BundleRequest, reader: NodeReader, checkpoint: Checkpoint
+) -> dict[str, bytes]:
+    readings = [index for index, entry in book if is_reading(entry[SALT_SIZE:])]
     members: dict[str, bytes] = {}
-    for index in sample_indexes(list(entries), readings, request.seal, root):
-        proof = TlogProof(index, tuple(prove_inclusion(reader, index, size)), request.note)
-        members[f"samples/{index}.entry"] = entries[index]
+    for index in sample_indexes(book.indexes, readings, request.seal, checkpoint.root):
+        proof = TlogProof(index, tuple(prove_inclusion(reader, index, checkpoint.size)), request.note)
+        members[f"samples/{index}.entry"] = book[bisect_left(book.indexes, index)][1]
         members[f"samples/{index}.tlog-proof"] = format_tlog_proof(proof)
     return members
 

@@ -21,7 +21,16 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from gateway.errors import EvidenceRefused
-from gateway.ledger.entry import LEAF_PREFIX_SIZE, SALT_SIZE, SEED_SIZE, derive_salts, leaf_prefixes
+from gateway.ledger.entry import (
+    LEAF_PREFIX_SIZE,
+    SALT_SIZE,
+    SEED_SIZE,
+    derive_salt,
+    derive_salts,
+    hash_salted,
+    leaf_prefixes,
+)
+from gateway.ledger.merkle import hash_leaves
 
 MAGIC: Final = b"GWFR"
 VERSION: Final = 1
@@ -145,6 +154,29 @@ def frame_entries(frame: Frame) -> list[bytes]:
         return items
     salts = derive_salts(frame.seed, frame.first, frame.n)
     return [salt + item for salt, item in zip(salts, items, strict=True)]
+
+
+def frame_leaves(frame: Frame) -> list[bytes]:
+    """Return the leaf hashes of a frame's entries."""
+    items = split_body(frame.body, frame.n)
+    return hash_salted(frame.seed, frame.first, items) if frame.stripped else hash_leaves(items)
+
+
+def pick_entries(frame: Frame, indexes: Sequence[int]) -> list[tuple[int, bytes, bytes]]:
+    """Return (index, salt, record JSON) of some entries of a frame, ascending; the others are only stepped over."""
+    picked: list[tuple[int, bytes, bytes]] = []
+    body, position, at = frame.body, 0, frame.first
+    for index in indexes:
+        assert at <= index < frame.stop, f"{index} is not ascending within the frame at {frame.first}"
+        while at < index:
+            position += 2 + (body[position] << 8 | body[position + 1])
+            at += 1
+        item = body[position + 2 : position + 2 + (body[position] << 8 | body[position + 1])]
+        if frame.stripped:
+            picked.append((index, derive_salt(frame.seed, index), item))
+        else:
+            picked.append((index, item[:SALT_SIZE], item[SALT_SIZE:]))
+    return picked
 
 
 def strip_frame(frame: Frame) -> bytes:

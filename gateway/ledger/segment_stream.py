@@ -5,10 +5,10 @@ What is wrong with a file that is not whole is said by `iterate_frames` over all
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from gateway.errors import EvidenceRefused
-from gateway.ledger.frame import HEADER_SIZE, parse_frame, parse_frame_header
+from gateway.ledger.frame import HEADER_SIZE, FrameHeader, parse_frame, parse_frame_header
 from gateway.ledger.segment import FILE_HEADER_SIZE, FileHeader, PlacedFrame, parse_file_header
 
 
@@ -28,17 +28,22 @@ class SegmentStream:
         self._take(FILE_HEADER_SIZE)
         return header
 
-    def frames(self) -> Iterator[PlacedFrame]:
-        """Yield every frame; zeros to the end are free space. Raise `EvidenceRefused` at bytes that are no whole frame."""
+    def frames(self, wanted: Callable[[FrameHeader], bool] | None = None) -> Iterator[PlacedFrame]:
+        """Yield every frame, or only those whose headers are ``wanted``: the bodies of others are not looked at.
+
+        Zeros to the end are free space. Raises `EvidenceRefused` at bytes that are no whole frame.
+        """
         while self._fill(HEADER_SIZE):
             try:
-                length = parse_frame_header(self._held, self._at).length
+                header = parse_frame_header(self._held, self._at)
             except EvidenceRefused:
                 if self._only_zeros():
                     return
                 raise
+            length = header.length
             self._fill(length)
-            yield PlacedFrame(self._offset, length, parse_frame(self._held, self._at))
+            if wanted is None or wanted(header):
+                yield PlacedFrame(self._offset, length, parse_frame(self._held, self._at))
             self._take(length)
 
     def _take(self, length: int) -> None:

@@ -7,11 +7,12 @@ level L has ``⌊size/256^L⌋`` of them; the last tile is partial with ``W = �
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from gateway.errors import EvidenceRefused
-from gateway.ledger.merkle import HASH_SIZE, Tree, full_node
+from gateway.ledger.merkle import HASH_SIZE, Tree, full_node, hash_pairs
 
 TILE_WIDTH: Final = 256
 TILE_HEIGHT: Final = 8
@@ -25,6 +26,7 @@ _GROUP: Final = 1000
 _PATH: Final = re.compile(r"tile/(entries|[0-7])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 _NUMBER_GROUPS_MAX: Final = 6
 _VERIFY: Final = "gateway verify names what is damaged"
+_LOWEST_MAX: Final = 16
 
 
 class Tile(NamedTuple):
@@ -34,6 +36,9 @@ class Tile(NamedTuple):
     number: int
     width: int = TILE_WIDTH
 
+
+Pyramid = list[list[bytes]]
+"""Nodes of a tile and what stands above them inside it: 256, 128, …, 1."""
 
 ReadTile = Callable[[Tile], bytes]
 """Tile → its hashes, 32 bytes each; `EvidenceRefused` or whatever the storage raises if there is none."""
@@ -106,19 +111,20 @@ class TileReader:
     """Reads tree nodes from tiles and never returns one that does not belong to the tree of ``size`` and ``root``.
 
     The rightmost tiles are checked against the root at once; each full tile against its parent when it is first read.
-    Keeps every tile it has read: make a new reader for each piece of work.
+    Keeps the tiles it has read, of level 0 the newest few: make a new reader for each piece of work, and go left to right.
     """
 
     def __init__(self, size: int, root: bytes, read: ReadTile) -> None:
         self.size = size
         self._read = read
-        self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self._tiles: dict[tuple[int, int], Pyramid] = {}
+        self._lowest: OrderedDict[int, Pyramid] = OrderedDict()
         peaks: list[bytes] = []
         for level in range(LEVEL_MAX, -1, -1):
             full, width = divmod(size >> TILE_HEIGHT * level, TILE_WIDTH)
             if width:
                 nodes = self._load(Tile(level, full, width))
-                self._tiles[level, full] = nodes
+                self._tiles[level, full] = _pyramid(nodes)
                 peaks += _peaks_of(nodes)
         if Tree(size, peaks).root() != root:
             raise EvidenceRefused(f"tiles of size {size:,} do not have the root of the checkpoint", remedy=_VERIFY)
@@ -127,28 +133,39 @@ class TileReader:
         """Return the node that covers leaves ``index·2^height …``, all of which the tree has."""
         assert (index + 1) << height <= self.size, f"node {height},{index} is not in a tree of {self.size}"
         level, above = divmod(height, TILE_HEIGHT)
-        start = index << above
-        number, offset = divmod(start, TILE_WIDTH)
-        nodes = self._tile(level, number)[offset : offset + (1 << above)]
-        return full_node(nodes)
+        number, offset = divmod(index << above, TILE_WIDTH)
+        return self._tile(level, number)[above][offset >> above]
 
-    def _tile(self, level: int, number: int) -> list[bytes]:
-        known = self._tiles.get((level, number))
+    def _tile(self, level: int, number: int) -> Pyramid:
+        known = self._tiles.get((level, number)) or (None if level else self._lowest.get(number))
         if known is not None:
             return known
-        nodes = self._load(Tile(level, number))
+        pyramid = _pyramid(self._load(Tile(level, number)))
         above, offset = divmod(number, TILE_WIDTH)
-        if full_node(nodes) != self._tile(level + 1, above)[offset]:
+        if pyramid[-1][0] != self._tile(level + 1, above)[0][offset]:
             path = format_path(Tile(level, number))
             raise EvidenceRefused(f"{path} differs from the tree of size {self.size:,}", remedy=_VERIFY)
-        self._tiles[level, number] = nodes
-        return nodes
+        if level:
+            self._tiles[level, number] = pyramid
+        else:
+            self._lowest[number] = pyramid
+            if len(self._lowest) > _LOWEST_MAX:
+                self._lowest.popitem(last=False)
+        return pyramid
 
     def _load(self, tile: Tile) -> list[bytes]:
         nodes = split_hashes(self._read(tile))
         if len(nodes) != tile.width:
             raise EvidenceRefused(f"{format_path(tile)} has {len(nodes)} hashes, not {tile.width}")
         return nodes
+
+
+def _pyramid(nodes: list[bytes]) -> Pyramid:
+    """Return the nodes of a tile and all full ones above them, level by level; of 256 the last level is one node."""
+    levels = [nodes]
+    while len(levels[-1]) > 1:
+        levels.append(hash_pairs(levels[-1]))
+    return levels
 
 
 def _full_tiles(size: int, level: int) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import merge
 from typing import Any, Protocol
 
 from msgspec import UNSET, Struct
+from msgspec.json import Decoder
 
 from gateway.domain.membership import Membership, places_of
 from gateway.domain.plan import Plan
@@ -21,6 +22,8 @@ from gateway.errors import LedgerDoubt
 from gateway.ledger.bundle import BundleRequest, Subject, build_bundle
 from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.crypto import verify_line
+from gateway.ledger.disclosed import is_reading
+from gateway.ledger.disclosed_book import DisclosedBook
 from gateway.ledger.entry import SALT_SIZE
 from gateway.ledger.names import Opening, commitments_in, format_openings
 from gateway.ledger.note import parse_note
@@ -51,6 +54,9 @@ BESIDE = re.compile(rb'\{"sha256":"([0-9a-f]{64})","len":[0-9]+\}')
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Members bear no time of ours: equal members give equal archives."""
 
+ITSELF = frozenset({"genesis", "start", "stop", "recovered", "halted", "disk_full", "disk_ok", "evaluated"})
+"""Events of the gateway that are shown where they fall between a bundle's readings."""
+
 
 class Finder(Protocol):
     """The index, as far as bundles ask it; every answer is complete up to ``size`` or an error."""
@@ -59,12 +65,24 @@ class Finder(Protocol):
         """Return the first and last index of a signal's readings with effective time in ``[from_ns, to_ns)``."""
         ...
 
+    def spans(self, signals: Iterable[str], from_ns: int, to_ns: int, size: int) -> Mapping[str, tuple[int, int]]:
+        """Return the spans of several signals; one without readings is left out."""
+        ...
+
+    def between(self, hulls: Mapping[str, tuple[int, int]], size: int) -> Sequence[int]:
+        """Return the indexes of all readings of each signal from its first index to its last, ascending."""
+        ...
+
     def linked(self, what: str, key: str, size: int) -> Sequence[int]:
         """Return the indexes of all records that name a batch, excursion, deviation."""
         ...
 
-    def of_kind(self, kind: str, size: int) -> Sequence[int]:
-        """Return the indexes of all records of a kind that is no reading."""
+    def of_kind(self, kind: str, size: int, first: int = 0) -> Sequence[int]:
+        """Return the indexes of all records of a kind that is no reading, from ``first`` on."""
+        ...
+
+    def newest_of_kind(self, kind: str, size: int) -> int | None:
+        """Return the index of the last record of a kind below ``size``, None if there is none."""
         ...
 
 
@@ -170,7 +188,7 @@ class BundleBuilder:
                 members[f"blob/{digest[:2]}/{digest}"] = content
         return members
 
-    def _end(self, entries: list[tuple[int, bytes]], size: int, note: bytes) -> BundleEnd:
+    def _end(self, entries: Sequence[tuple[int, bytes]], size: int, note: bytes) -> BundleEnd:
         """Return where the bundle ends, with the time stamps around its readings."""
         span = None if self._stamps is None else span_of(entries)
         if self._stamps is None or span is None:
@@ -180,7 +198,7 @@ class BundleBuilder:
         lacking = any(policy_for(one.head.note, self._policy) != wanted for one in stamps if one.head.size > span[1])
         return end_bundle(entries, size, note, stamps, only_note=lacking and wanted == self._policy)
 
-    def _gather(self, subject: BundleSubject, size: int) -> list[tuple[int, bytes]]:
+    def _gather(self, subject: BundleSubject, size: int) -> DisclosedBook:
         finder = self._finder()
         wanted: set[int] = set()
         for what, key in subject.names:
@@ -189,33 +207,32 @@ class BundleBuilder:
         signals = frozenset(signal for window in subject.windows for signal in window.signals)
         for kind in ("key", "config", "signal", "calibration"):
             wanted.update(finder.of_kind(kind, size))
-        ranges = _merged((first, last + 1) for first, last in hulls.values())
-        found: dict[int, bytes] = {}
-        for index, salt, content in self._read(ranges):
-            record = parse_record(content)
-            if _belongs(record, index, hulls):
-                found[index] = salt + content
-        wanted.update(self._clocks(finder, ranges, size))
-        for index, salt, content in self._read(_merged((index, index + 1) for index in wanted - found.keys())):
-            if _explains(parse_record(content), signals):
-                found[index] = salt + content
-        found.update(self._gaps(subject, finder, size))
-        return sorted(found.items())
+        around: set[int] = set()
+        for first, stop in _merged((first, last + 1) for first, last in hulls.values()):
+            for kind in ("clock", "gateway"):
+                around.update(finder.of_kind(kind, min(stop, size), first))
+            clock = finder.newest_of_kind("clock", min(first, size))  # the first readings name the one in force
+            wanted.update(() if clock is None else (clock,))
+        readings = finder.between(hulls, size)
+        others = {
+            index: salt + content
+            for index, salt, content in self._store.pick(sorted((wanted | around).difference(readings)))
+            if _speaks(parse_record(content), signals, named=index in wanted)
+        }
+        others.update(self._gaps(subject, finder, size))
+        return DisclosedBook.of(merge(self._readings(readings, hulls), sorted(others.items())))
 
-    def _read(self, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, bytes, bytes]]:
-        for first, stop in ranges:
-            yield from self._store.read(first, stop)
-
-    def _clocks(self, finder: Finder, ranges: Sequence[tuple[int, int]], size: int) -> list[int]:
-        """Return the clock records in force where each range begins: its first readings name them."""
-        clocks = finder.of_kind("clock", size)
-        before = (bisect_left(clocks, first) for first, _ in ranges)
-        return [clocks[place - 1] for place in before if place]
+    def _readings(self, indexes: Sequence[int], hulls: Mapping[str, tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
+        """Yield the entries of readings. The index says whose they are; they must say so too before they leave the box."""
+        for index, salt, content in self._store.pick(indexes):
+            low, high = hulls.get(_NAMED.decode(content).signal, (1, 0)) if is_reading(content) else (1, 0)
+            if low <= index <= high:
+                yield index, salt + content
 
     def _gaps(self, subject: BundleSubject, finder: Finder, size: int) -> dict[int, bytes]:
         """Return the records of gaps that meet a window, also where a window holds no reading at all."""
         indexes, known = finder.of_kind("gap", size), self._known_gaps
-        for index, salt, content in self._read(_merged((index, index + 1) for index in indexes if index not in known)):
+        for index, salt, content in self._store.pick([index for index in indexes if index not in known]):
             record = parse_record(content)
             if isinstance(record, Gap):
                 known[index] = (salt + content, record)
@@ -234,11 +251,9 @@ class BundleBuilder:
         """Return for each signal the first and last index: between them no reading is left out, so `n` has no hole."""
         hulls: dict[str, tuple[int, int]] = {}
         for window in subject.windows:
-            for signal in window.signals:
-                span = finder.span(signal, window.from_ns, window.to_ns, size)
-                if span is not None:
-                    known = hulls.get(signal, span)
-                    hulls[signal] = (min(known[0], span[0]), max(known[1], span[1]))
+            for signal, span in finder.spans(window.signals, window.from_ns, window.to_ns, size).items():
+                known = hulls.get(signal, span)
+                hulls[signal] = (min(known[0], span[0]), max(known[1], span[1]))
         return hulls
 
 
@@ -323,13 +338,20 @@ def _serves(node: str, membership: Membership, plan: Plan) -> bool:
     return membership.node in places or node == membership.room
 
 
-def _belongs(record: Record, index: int, hulls: Mapping[str, tuple[int, int]]) -> bool:
-    if isinstance(record, Reading):
-        hull = hulls.get(record.signal)
-        return hull is not None and hull[0] <= index <= hull[1]
-    if isinstance(record, Gateway):
-        return record.event in {"genesis", "start", "stop", "recovered", "halted", "disk_full", "disk_ok", "evaluated"}
-    return isinstance(record, Clock)
+class _Named(Struct):
+    """Of a reading only whose it is."""
+
+    signal: str
+
+
+_NAMED = Decoder(_Named)
+
+
+def _speaks(record: Record, signals: frozenset[str], *, named: bool) -> bool:
+    """Tell whether a record that is no reading belongs: it explains, or it tells how the gateway itself was meanwhile."""
+    if named:
+        return _explains(record, signals)
+    return isinstance(record, Clock) or (isinstance(record, Gateway) and record.event in ITSELF)
 
 
 def _meets(records: Sequence[Gap], window: Window) -> bool:

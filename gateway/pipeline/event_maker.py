@@ -262,8 +262,8 @@ class Maker:
         )
 
     def _clock_bound(self, finder: Finder, size: int) -> int | None:
-        clocks = finder.of_kind("clock", size)
-        for _, record in self._indexed_records(clocks[-1:]):
+        clock = finder.newest_of_kind("clock", size)
+        for _, record in self._indexed_records(() if clock is None else (clock,)):
             if isinstance(record, Clock) and isinstance(record.bound_ns, int):
                 return record.bound_ns
         return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import merge
 from typing import Protocol
 
 from msgspec import Struct
 
 from gateway.ledger.bundle import StampedHead
 from gateway.ledger.disclosed import is_reading
+from gateway.ledger.disclosed_book import DisclosedBook
 from gateway.ledger.entry import SALT_SIZE
 
 
@@ -32,7 +34,7 @@ class StampBook(Protocol):
 class BundleEnd(Struct, frozen=True, kw_only=True):
     """Where a bundle ends and what it carries: entries, size, note, its token, frozen notes inside, certificates."""
 
-    entries: list[tuple[int, bytes]]
+    entries: Sequence[tuple[int, bytes]]
     size: int
     note: bytes
     token: bytes | None = None
@@ -57,9 +59,11 @@ def end_bundle(
     """
     span = span_of(entries)
     if span is None or not stamps:
-        return BundleEnd(entries=list(entries), size=size, note=note)
+        return BundleEnd(entries=entries, size=size, note=note)
     below = {one.index: one.entry for one in stamps if one.index < span[0]}
-    shown = sorted((below | dict(entries)).items())
+    known = {index for index, _ in entries}
+    below = {index: entry for index, entry in below.items() if index not in known}
+    shown = DisclosedBook.of(merge(sorted(below.items()), entries)) if below else entries
     over = [one.head for one in stamps if shown[-1][0] < one.head.size <= size]
     stamped = next((one for one in over if one.size == size and one.note == note), None)
     if over and not only_note:

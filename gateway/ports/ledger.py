@@ -47,6 +47,10 @@ class LedgerStore(Protocol):
         """Yield (index, salt, JSON) for ``first <= index < stop`` of committed entries; takes no lock."""
         ...
 
+    def pick(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield (index, salt, JSON) of the committed entries at ``indexes`` (ascending); takes no lock."""
+        ...
+
     def checkpoint_of(self, index: int) -> tuple[int, bytes]:
         """Return (size, note) of the frame that holds the committed entry ``index``."""
         ...

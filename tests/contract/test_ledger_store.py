@@ -123,6 +123,19 @@ def test_read_gives_index_salt_and_record_of_the_range_asked(case):
     store.close()
 
 
+def test_pick_gives_only_the_entries_asked_for_in_whatever_frame_they_stand(case):
+    store = case.store()
+    head = store.open()
+    first = plan(head.tree, [reading(n) for n in range(1, 8)])
+    store.commit(first.frames)
+    store.commit(plan(first.head, [reading(n) for n in range(8, 12)]).frames)
+    everything = list(store.read(0, 11))
+    for wanted in ([], [0], [2, 3, 6], [6, 7], [0, 10], list(range(11))):
+        assert list(store.pick(wanted)) == [everything[index] for index in wanted]
+    assert list(store.pick([9, 11, 12])) == [everything[9]]
+    store.close()
+
+
 def test_every_entry_can_be_proved_at_every_later_frame_end(case):
     store = case.store()
     tree = store.open().tree

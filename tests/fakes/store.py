@@ -81,6 +81,10 @@ class MemoryStore:
             entry = self.entries[index]
             yield index, entry[:SALT_SIZE], entry[SALT_SIZE:]
 
+    def pick(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
+        for index in indexes:
+            yield from self.read(index, index + 1)
+
     def checkpoint_of(self, index: int) -> tuple[int, bytes]:
         return next((frame.stop, frame.checkpoint) for frame in self.medium.frames if index < frame.stop)
 

@@ -122,6 +122,21 @@ def test_reader_refuses_a_tile_that_is_not_of_this_tree():
         prove_inclusion(TileReader(len(LEAVES), root, short.__getitem__), 800, len(LEAVES))
 
 
+def test_reader_reads_a_tile_of_level_0_again_after_many_others():
+    read: list[Tile] = []
+
+    def read_tile(tile):
+        read.append(tile)
+        return FILES[tile]
+
+    reader, naive = TileReader(len(LEAVES), root_of(LEAVES), read_tile), LeafReader(LEAVES)
+    for index in (*range(0, 40 * 256, 256), 0, 1):
+        assert reader.node(0, index) == naive.node(0, index)
+        assert reader.node(3, index >> 3) == naive.node(3, index >> 3)
+    assert read.count(Tile(0, 0)) == 2
+    assert read.count(Tile(0, 39)) == 1
+
+
 def test_reader_knows_nodes_above_a_whole_tile():
     assert LeafReader(LEAVES).node(16, 0) == TileReader(66_000, root_of(LEAVES), FILES.__getitem__).node(16, 0)
 

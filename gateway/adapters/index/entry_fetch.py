@@ -17,7 +17,8 @@ from gateway.ledger.frame import HEADER_SIZE, parse_frame_header
 from gateway.ledger.segment import FILE_HEADER_SIZE, segment_of
 
 _MAPS_MAX: Final = 16
-_UNPACKED_MAX: Final = 2
+_UNPACKED_MAX: Final = 1
+"""Unpacked segments kept: 26 MB each."""
 
 
 class _Packed:
@@ -66,6 +67,10 @@ class EntryFetch:
         """Return (first index of the file, offset of the frame)."""
         found = self._frame_of(index)
         return None if found is None else (found[2], found[3])
+
+    def drop_unpacked(self) -> None:
+        """Give back the memory of the packed segment that was read last."""
+        self._packed.clear()
 
     def close(self) -> None:
         """Close all files."""

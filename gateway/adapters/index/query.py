@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from gateway.adapters.index import schema
-from gateway.adapters.index.chunks import load, seconds_above, seconds_below
+from gateway.adapters.index.chunks import load
 from gateway.adapters.index.entry_fetch import EntryFetch
 from gateway.adapters.index.reading_view import DECODER
+from gateway.adapters.index.spans import chunks_of, entries_between, spans_of
 from gateway.adapters.segment_store.layout import Layout
 from gateway.errors import Unavailable
 
@@ -115,6 +116,20 @@ class IndexQuery:
                         break
             return found
 
+    def spans(self, signals: Iterable[str], from_ns: int, to_ns: int, size: int) -> dict[str, tuple[int, int]]:
+        """Return for each signal that has any the first and last index of its readings with effective time in the stretch."""
+        with self._lock:
+            self._require(size)
+            found = spans_of(self._connection, self._fetch, signals, from_ns, to_ns, size)
+            self._fetch.drop_unpacked()
+            return found
+
+    def between(self, hulls: Mapping[str, tuple[int, int]], size: int) -> list[int]:
+        """Return the indexes of all readings of each signal from its first index to its last, ascending."""
+        with self._lock:
+            self._require(size)
+            return entries_between(self._connection, hulls)
+
     def newest_ns(self, signal: str, size: int) -> int | None:
         """Return the newest effective time (ns) of a signal's readings below ``size``, None if there is none.
 
@@ -148,15 +163,20 @@ class IndexQuery:
         object_id: str | None = None,
         after: int = -1,
         limit: int = ROWS_MAX,
+        newest: bool = False,
     ) -> list[FoundEvent]:
-        """Return records that are no readings, by kind, event, object, in the order of the ledger, above index ``after``."""
+        """Return records that are no readings, by kind, event, object, in the order of the ledger, above index ``after``.
+
+        ``newest``: the last ones first.
+        """
         where, given = ["idx > ?", "idx < ?"], [after, size]
         values: list[object] = list(given)
         for column, value in (("kind", kind), ("event", event), ("object", object_id)):
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(value)
-        query = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY idx LIMIT ?"  # noqa: S608  columns are ours
+        order = "idx DESC" if newest else "idx"
+        query = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"  # noqa: S608  columns are ours
         return [FoundEvent(*row) for row in self._rows(query, (*values, limit), size)]
 
     def stamped(self, size: int, first: int, last: int) -> list[tuple[int, int]]:
@@ -244,17 +264,9 @@ class IndexQuery:
 
     def _candidates(self, signal: str, from_ns: int, to_ns: int) -> Iterator[int]:
         """Yield the indexes of readings in chunks whose times may meet the range."""
-        query = (
-            "SELECT c.run, received_min, received_span, source_min, source_span, offsets FROM span s JOIN chunk c "
-            "ON c.run = s.run AND c.sid = (SELECT sid FROM signal WHERE id = ?) WHERE s.to_s >= ? AND s.from_s <= ?"
-        )
-        given = (signal, seconds_below(from_ns), seconds_above(to_ns))
-        chunks = sorted(load(row) for row in self._connection.execute(query, given))
-        for chunk in chunks:
-            first, last = chunk.span
-            if first < to_ns and last >= from_ns:
-                base = chunk.run << schema.RUN_BITS
-                yield from (base + offset for offset in chunk.offsets)
+        for chunk in chunks_of(self._connection, signal, from_ns, to_ns):
+            base = chunk.run << schema.RUN_BITS
+            yield from (base + offset for offset in chunk.offsets)
 
     def _rows(self, query: str, values: tuple[object, ...], size: int) -> list[tuple[Any, ...]]:
         with self._lock:

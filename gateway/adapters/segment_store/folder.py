@@ -12,8 +12,7 @@ from gateway.adapters.segment_store.tile_maker import TileMaker
 from gateway.adapters.segment_store.tiles import TileFolder
 from gateway.errors import Refused, Unavailable
 from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
-from gateway.ledger.frame import frame_entries
-from gateway.ledger.merkle import hash_leaves
+from gateway.ledger.frame import frame_leaves
 from gateway.ledger.note import parse_note
 from gateway.ledger.proof import prove_consistency, prove_inclusion
 from gateway.ledger.segment import SEGMENT_ENTRIES
@@ -87,4 +86,4 @@ class LedgerFolder:
 
     def _leaves_of(self, first: int) -> list[bytes]:
         frames = self.reader.frames(first, first + SEGMENT_ENTRIES)
-        return [leaf for _, frame in frames for leaf in hash_leaves(frame_entries(frame))]
+        return [leaf for _, frame in frames for leaf in frame_leaves(frame)]

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
 
 from gateway.adapters.segment_store.layout import Layout, SegmentName
-from gateway.adapters.segment_store.unpacked import read_segment
+from gateway.adapters.segment_store.unpacked import read_pieces, read_segment
 from gateway.errors import EvidenceRefused, LedgerDoubt
 from gateway.ledger.entry import SALT_SIZE
-from gateway.ledger.frame import HEADER_SIZE, Frame, frame_entries, parse_frame, parse_frame_header
-from gateway.ledger.segment import FILE_HEADER_SIZE
+from gateway.ledger.frame import (
+    HEADER_SIZE,
+    Frame,
+    FrameHeader,
+    frame_entries,
+    parse_frame,
+    parse_frame_header,
+    pick_entries,
+)
+from gateway.ledger.segment import FILE_HEADER_SIZE, SEGMENT_ENTRIES, segment_of
+from gateway.ledger.segment_stream import SegmentStream
 
+FAR: Final = 1 << 63
 _TABLES_MAX: Final = 32
 """Frame tables kept; one of 65,536 single-entry frames takes 1 MiB."""
 
@@ -85,6 +96,63 @@ class SegmentReader:
                 if first <= index < stop:
                     yield index, entry[:SALT_SIZE], entry[SALT_SIZE:]
                 index += 1
+
+    def walk(self, first: int) -> Iterator[Frame]:
+        """Yield the frames from the one that holds ``first`` to the end, left to right; of a packed file one is in memory."""
+        while (name := self._file_of(first)) is not None:
+            before = first
+            if name.packed:
+                frames = self._unpacking(name, partial(_reaches, before))
+            else:
+                frames = (frame for _, frame in self._frames_of(name, first, FAR))
+            for frame in frames:
+                yield frame
+                first = frame.stop
+            if first == before:
+                return
+
+    def pick(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield (index, salt, JSON) of some entries, ascending; what lies between them is not taken apart."""
+        at = 0
+        while at < len(indexes):
+            before = at
+            for frame in self._holding(indexes, at):
+                stop = bisect_left(indexes, frame.stop, at)
+                yield from pick_entries(frame, indexes[at:stop])
+                at = stop
+            if at == before:
+                return
+
+    def _holding(self, indexes: Sequence[int], at: int) -> Iterator[Frame]:
+        """Yield the frames of one file that hold any of the indexes from place ``at`` on."""
+        name = self._file_of(indexes[at])
+        if name is None:
+            return
+        if not name.packed:
+            yield from (frame for _, frame in self._frames_of(name, indexes[at], indexes[at] + 1))
+            return
+        stop = bisect_left(indexes, segment_of(name.first) + SEGMENT_ENTRIES, at)
+
+        def wanted(header: FrameHeader) -> bool:
+            low = bisect_left(indexes, header.first, at, stop)
+            return low < stop and indexes[low] < header.first + header.n
+
+        for frame in self._unpacking(name, wanted):
+            yield frame
+            if frame.stop > indexes[stop - 1]:
+                return
+
+    def _unpacking(self, name: SegmentName, wanted: Callable[[FrameHeader], bool]) -> Iterator[Frame]:
+        """Yield frames of a packed file as it is unpacked, piece by piece."""
+        try:
+            stream = SegmentStream(read_pieces(self._layout.segment(name), packed=True))
+            stream.header()
+            for placed in stream.frames(wanted):
+                yield placed.frame
+        except EvidenceRefused as error:
+            raise LedgerDoubt(
+                f"damaged: {name.text}: {error.text}", remedy="restore this file from backup or mirror"
+            ) from error
 
     def first_index(self) -> int:
         """Return the first index that is stored (after pruning more than 0)."""
@@ -200,3 +268,7 @@ class SegmentReader:
         if self._unpacked is None or self._unpacked[0] != name:
             self._unpacked = name, read_segment(self._layout.segment(name), packed=True)
         return self._unpacked[1]
+
+
+def _reaches(index: int, header: FrameHeader) -> bool:
+    return header.first + header.n > index

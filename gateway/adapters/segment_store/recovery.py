@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from gateway.adapters.segment_store.disk import Disk, opened, sync_data, sync_folder
 from gateway.adapters.segment_store.durable import write_durably
@@ -44,3 +46,9 @@ def _free_name(path: Path, content: bytes) -> Path | None:
             return None
         candidate, number = path.with_name(f"{path.name}.{number}"), number + 1
     return candidate
+
+
+def is_stop(record: bytes) -> bool:
+    """Say whether a record is the gateway's `stop`: the last one of a run that ended in order."""
+    found = msgspec.json.decode(record, type=dict[str, Any])
+    return found.get("kind") == "gateway" and found.get("event") == "stop"

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
-
-import msgspec
 
 from gateway.adapters.segment_store.disk import FULL_ERRNOS, Disk, SyncFailed
 from gateway.adapters.segment_store.durable import write_blob, write_durably
 from gateway.adapters.segment_store.file_system import refuse_foreign_file_system
 from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.halt import read_halt, write_halt
-from gateway.adapters.segment_store.layout import FINISHED_MODE, FOLDERS, Layout, SegmentName
+from gateway.adapters.segment_store.layout import FINISHED_MODE, Layout, SegmentName
+from gateway.adapters.segment_store.leaf_walk import LeafWalk
 from gateway.adapters.segment_store.lock import WriterLock
 from gateway.adapters.segment_store.pack import pack_segment, packable, remove_leftovers
 from gateway.adapters.segment_store.reader import SegmentReader
-from gateway.adapters.segment_store.recovery import Recovered, recover
+from gateway.adapters.segment_store.recovery import Recovered, is_stop, recover
 from gateway.adapters.segment_store.reserve import Reserve
 from gateway.adapters.segment_store.start import RESTORE, Found, StartCheck
 from gateway.adapters.segment_store.tile_maker import TileMaker
@@ -28,8 +28,8 @@ from gateway.adapters.segment_store.writer import SegmentWriter
 from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.commit import PlannedFrame
-from gateway.ledger.frame import frame_entries
-from gateway.ledger.merkle import EMPTY_ROOT, hash_leaves
+from gateway.ledger.frame import frame_leaves
+from gateway.ledger.merkle import EMPTY_ROOT
 from gateway.ledger.note import VerifyKey, parse_note, parse_vkey
 from gateway.ledger.policy import parse_policy
 from gateway.ledger.proof import prove_inclusion
@@ -136,6 +136,10 @@ class SegmentStore:
         """Yield (index, salt, JSON) of committed entries."""
         return self.reader.read(first, min(stop, self._size))
 
+    def pick(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield (index, salt, JSON) of some of them."""
+        return self.reader.pick(indexes[: bisect_left(indexes, self._size)])
+
     def checkpoint_of(self, index: int) -> tuple[int, bytes]:
         """Return (size, note) of the frame that holds the committed entry ``index``."""
         assert index < self._size, f"entry {index} is not committed"
@@ -152,7 +156,7 @@ class SegmentStore:
         """Return a reader of tree nodes of the tree of ``size`` (a frame's end), checked against its sealed root."""
         root = self._root_at(size)
         assert root is not None, f"no frame ends at {size}"
-        return TileReader(size, root, self.tile_maker.tile)
+        return TileReader(size, root, LeafWalk(self.reader, self.tile_maker).tile)
 
     def publish(self, note: bytes, size: int) -> None:
         """Replace `checkpoint` durably."""
@@ -236,7 +240,7 @@ class SegmentStore:
         recovered = recover(self._disk, self.layout, found.tail) if found.tail is not None else Recovered(0, None)
         remove_leftovers(self._disk, self.layout)
         self.reader.forget()
-        clean = not found.tree.size or (_is_stop(found.last) and found.tail is None)
+        clean = not found.tree.size or (is_stop(found.last) and found.tail is None)
         size = found.tree.size
         if found.file is not None and not found.file.packed:
             self._take_up(self.layout.segment(found.file), found.offset, append=clean and bool(size % SEGMENT_ENTRIES))
@@ -338,9 +342,7 @@ class SegmentStore:
 
     def _leaves_of(self, first: int) -> list[bytes]:
         """Return the leaf hashes of a whole segment, read from its files."""
-        leaves: list[bytes] = []
-        for _, frame in self.reader.frames(first, first + SEGMENT_ENTRIES):
-            leaves += hash_leaves(frame_entries(frame))
+        leaves = [leaf for _, one in self.reader.frames(first, first + SEGMENT_ENTRIES) for leaf in frame_leaves(one)]
         if len(leaves) != SEGMENT_ENTRIES:
             raise LedgerDoubt(
                 f"damaged: segment {first:,} has {len(leaves):,} of {SEGMENT_ENTRIES:,} records and no tile",
@@ -391,12 +393,3 @@ class SegmentStore:
         self._doubt = doubt
         self.halt(detail.pop("cause"), detail)
         return doubt
-
-
-def _is_stop(record: bytes) -> bool:
-    """Say whether a record is the gateway's `stop`: the last one of a run that ended in order."""
-    found = msgspec.json.decode(record, type=dict[str, Any])
-    return found.get("kind") == "gateway" and found.get("event") == "stop"
-
-
-__all__ = ["FOLDERS", "RESERVE_BYTES", "SegmentStore"]

@@ -6,7 +6,8 @@ signal, samples, what is made again from the entries, and at last the list of fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 
@@ -15,7 +16,8 @@ import msgspec
 from gateway.errors import EvidenceRefused
 from gateway.ledger.authority import Authority
 from gateway.ledger.bundle import MANIFEST
-from gateway.ledger.disclosed import Disclosed, is_reading, parse_disclosed, render_batch, render_readings
+from gateway.ledger.disclosed import Disclosed, is_reading, render_batch, render_readings
+from gateway.ledger.disclosed_book import DisclosedBook
 from gateway.ledger.keys import KeyRing, parse_told
 from gateway.ledger.merkle import hash_leaf
 from gateway.ledger.multiproof import root_from_many
@@ -61,15 +63,16 @@ def verify_bundle(
             return _result([*findings, texts.in_file("altered", "keys/policy", NOT_READ)])
     elif authority is None and any(name.endswith(".tsr") for name in members):
         findings.append(texts.note("the authority of time stamps is the bundle's own"))
-    entries, whole = parse_disclosed(members.get("entries.bin", b""))
+    book = DisclosedBook(members.get("entries.bin", b""))
+    entries = _in_order(book)
     ring = _follow_keys(manifest.origin, entries, policy)
     sealed, cosigners = _check_head(manifest, members, policy, ring, findings)
     stamps = BundleStamps(manifest, members, ring, authority)
     stamps.check()
     findings += stamps.findings
-    if not whole:
+    if not book.whole:
         findings.append(texts.in_file("altered", "entries.bin", "ends inside a record"))
-    proved = _check_entries(manifest, entries, members.get("proof.bin", b""), findings)
+    proved = _check_entries(manifest, book, entries, members.get("proof.bin", b""), findings)
     _check_samples(members, entries, findings)
     if proved:
         _check_made_again(manifest, members, entries, findings)
@@ -95,10 +98,16 @@ def _result(
     )
 
 
-def _follow_keys(origin: str, entries: list[Disclosed], policy: Policy) -> KeyRing:
+def _in_order(book: DisclosedBook) -> Sequence[Disclosed]:
+    """Return the entries by index; in a bundle that is whole they stand so."""
+    disclosed = book.disclosed()
+    return disclosed if book.ascending else sorted(disclosed, key=lambda one: one.index)
+
+
+def _follow_keys(origin: str, entries: Sequence[Disclosed], policy: Policy) -> KeyRing:
     """Return the keys of the policy, and what the disclosed key records say of them and of their successors."""
     ring = KeyRing(policy)
-    for one in sorted(entries, key=lambda one: one.index):
+    for one in entries:
         if one.record.startswith(_KEY):
             told = parse_told(one.record)
             if told is not None:
@@ -132,16 +141,17 @@ def _check_head(
     return head.sealed, head.cosigners
 
 
-def _check_entries(manifest: Manifest, entries: list[Disclosed], proof: bytes, findings: list[Finding]) -> bool:
+def _check_entries(
+    manifest: Manifest, book: DisclosedBook, entries: Sequence[Disclosed], proof: bytes, findings: list[Finding]
+) -> bool:
     """Check order, 4-byte hashes, `n` and the proof; return whether the entries lead to the root."""
-    found = _check_order(entries)
-    entries.sort(key=lambda one: one.index)
+    found = [] if book.ascending else _check_order(book.disclosed(), entries)
     leaves = [hash_leaf(one.entry) for one in entries]
     found += _check_prefixes(entries, leaves)
     if not found:
         found = _check_runs(manifest, entries)
     try:
-        root = root_from_many([one.index for one in entries], leaves, manifest.size, proof)
+        root = root_from_many(sorted(book.indexes), leaves, manifest.size, proof)
     except EvidenceRefused:
         root = b""
     proved = root.hex() == manifest.root
@@ -153,9 +163,8 @@ def _check_entries(manifest: Manifest, entries: list[Disclosed], proof: bytes, f
     return proved
 
 
-def _check_order(entries: list[Disclosed]) -> list[Finding]:
+def _check_order(entries: Sequence[Disclosed], due: Sequence[Disclosed]) -> list[Finding]:
     """Name an entry that stands before its elder, or twice."""
-    due = sorted(entries, key=lambda one: one.index)
     for stands, should in zip(entries, due, strict=True):
         if stands.index != should.index:
             return [texts.reordered(should.index, stands.index, file="entries.bin")]
@@ -163,7 +172,7 @@ def _check_order(entries: list[Disclosed]) -> list[Finding]:
     return [texts.inserted(index, file="entries.bin") for index in twice]
 
 
-def _check_prefixes(entries: list[Disclosed], leaves: list[bytes]) -> list[Finding]:
+def _check_prefixes(entries: Sequence[Disclosed], leaves: list[bytes]) -> list[Finding]:
     """Name the entries that do not have the 4-byte hash kept beside them; exchanged ones have each other's."""
     misfits = [(one, leaf[:4]) for one, leaf in zip(entries, leaves, strict=True) if leaf[:4] != one.prefix]
     belongs = {one.prefix: one.index for one, _ in misfits}
@@ -175,7 +184,7 @@ def _check_prefixes(entries: list[Disclosed], leaves: list[bytes]) -> list[Findi
     ]
 
 
-def _check_runs(manifest: Manifest, entries: list[Disclosed]) -> list[Finding]:
+def _check_runs(manifest: Manifest, entries: Sequence[Disclosed]) -> list[Finding]:
     """Check that `n` of each signal runs from first to last without hole but for what is withheld."""
     found: list[Finding] = []
     due: dict[str, int] = {signal: _due(span, span.n_first) for signal, span in manifest.signals.items()}
@@ -217,7 +226,7 @@ def _count(span: Span, first: int, last: int) -> int:
     return max(last - first + 1 - hidden, 0)
 
 
-def _unproved(manifest: Manifest, entries: list[Disclosed]) -> Finding:
+def _unproved(manifest: Manifest, entries: Sequence[Disclosed]) -> Finding:
     """Say as much as can be said when the entries do not lead to the root and nothing smaller tells why."""
     if not entries:
         return texts.in_file("altered", "proof.bin", "does not lead to the root")
@@ -232,9 +241,8 @@ def _unproved(manifest: Manifest, entries: list[Disclosed]) -> Finding:
     return texts.altered_range(first, last, file="entries.bin")
 
 
-def _check_samples(members: Mapping[str, bytes], entries: list[Disclosed], findings: list[Finding]) -> None:
+def _check_samples(members: Mapping[str, bytes], entries: Sequence[Disclosed], findings: list[Finding]) -> None:
     """Check each single proof: of a disclosed entry, to the same checkpoint."""
-    disclosed = {one.index: one.entry for one in entries}
     for name in sorted(members):
         if not name.startswith("samples/") or not name.endswith(".tlog-proof"):
             continue
@@ -242,17 +250,22 @@ def _check_samples(members: Mapping[str, bytes], entries: list[Disclosed], findi
         try:
             proof = parse_tlog_proof(members[name])
             check_tlog_proof(proof, entry)
-            holds = proof.note == members.get("checkpoint") and disclosed.get(proof.index) == entry
+            holds = proof.note == members.get("checkpoint") and _entry_at(entries, proof.index) == entry
         except EvidenceRefused:
             holds = False
         if not holds:
             findings.append(texts.in_file("altered", name, "proof does not hold"))
 
 
+def _entry_at(entries: Sequence[Disclosed], index: int) -> bytes | None:
+    place = bisect_left(entries, index, key=lambda one: one.index)
+    return entries[place].entry if place < len(entries) and entries[place].index == index else None
+
+
 def _check_made_again(
     manifest: Manifest,
     members: Mapping[str, bytes],
-    entries: list[Disclosed],
+    entries: Sequence[Disclosed],
     findings: list[Finding],
 ) -> None:
     """Make the convenience files again from the entries and compare."""

@@ -273,6 +273,15 @@ def histories(draw):
     return rows, low, low + draw(st.integers(0, 60_000)), draw(st.booleans()), draw(st.integers(1, 7))
 
 
+def _in_stretch(rows, made, wanted, low, high):
+    """The readings of a signal whose effective time lies in the stretch."""
+    return [
+        (index, made[index])
+        for index, (name, at, source, trusted) in enumerate(rows)
+        if name == wanted and low <= (at if source is None or not trusted else source) < high
+    ]
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories())
 def test_a_range_equals_a_naive_search(tmp_path_factory, history):
@@ -300,5 +309,18 @@ def test_a_range_equals_a_naive_search(tmp_path_factory, history):
         ]
         got = query.readings(name, NOON_NS + low * S, NOON_NS + high * S, len(made), received=received)
         assert [(found.entry, found.content) for found in got] == expected
+        effective = expected if not received else _in_stretch(rows, made, name, low, high)
+        span = query.spans([name], NOON_NS + low * S, NOON_NS + high * S, len(made))
+        assert span == ({name: (effective[0][0], effective[-1][0])} if effective else {})
+        assert query.between(span, len(made)) == [
+            index
+            for index, row in enumerate(rows)
+            if effective and row[0] == name and effective[0][0] <= index <= effective[-1][0]
+        ]
+    hulls = {name: (at, len(made) - 2) for at, name in enumerate("abcd")}
+    assert query.between(hulls, len(made)) == [
+        index for index, row in enumerate(rows) if hulls[row[0]][0] <= index <= hulls[row[0]][1]
+    ]
+    assert query.between({}, len(made)) == []
     query.close()
     bench.close()

@@ -10,10 +10,14 @@ import pytest
 
 from gateway.adapters.index import IndexFollower, IndexQuery
 from gateway.adapters.segment_store import Layout, SegmentStore
-from gateway.adapters.segment_store.pack import packable
+from gateway.adapters.segment_store.leaf_walk import LeafWalk
+from gateway.adapters.segment_store.pack import compress, packable
+from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.adapters.segment_store.verify_folder import verify_folder
-from gateway.errors import DiskFull, LedgerDoubt
+from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
 from gateway.ledger.policy import Policy
+from gateway.ledger.proof import prove_inclusion
+from gateway.ledger.tile import Tile
 from tests.fakes.clock import StillClock
 from tests.fakes.disk import FaultyDisk, Killed
 from tests.fakes.log import ORIGIN, SEALER, plan, reading
@@ -91,6 +95,38 @@ def test_a_packed_segment_reads_proves_verifies_and_indexes_as_before(ledger):
     assert tree.size == size
     store.close()
     assert verify_folder(path, policy=POLICY, all_seals=True).exit_code == 0
+
+
+def test_a_packed_segment_is_picked_and_walked_in_pieces_as_before(ledger):
+    path, size, _ = ledger
+    store, _ = open_store(path)
+    wanted = [0, 1, 63, 19_999, 20_000, 45_678, 65_534, 65_535, 65_536, 65_599]
+    before = list(store.pick(wanted)), list(store.pick(range(40_000, size, 977)))
+    proofs = [store.prove(index, size) for index in wanted]
+    frames = [(frame.first, frame.checkpoint) for frame in store.reader.walk(30_000)]
+    assert store.pack() == 0
+    assert (list(store.pick(wanted)), list(store.pick(range(40_000, size, 977)))) == before
+    nodes = store.nodes(size)
+    assert [prove_inclusion(nodes, index, size) for index in (*wanted, 5)][:-1] == proofs
+    assert [(frame.first, frame.checkpoint) for frame in store.reader.walk(30_000)] == frames
+    assert list(store.reader.walk(size)) == []
+    assert list(store.pick([size])) == []
+    with pytest.raises(EvidenceRefused, match="ends before record"):
+        LeafWalk(store.reader, store.tile_maker).tile(Tile(0, size // 256, 255))
+    store.close()
+
+
+def test_a_packed_segment_that_is_damaged_is_named_where_it_is_picked(ledger):
+    path, _, _ = ledger
+    store, _ = open_store(path)
+    assert store.pack() == 0
+    packed = path / "seg" / PACKED
+    content = read_segment(packed, packed=True)
+    packed.chmod(0o640)
+    packed.write_bytes(compress(content[:5_000] + b"\xff" + content[5_001:]))
+    with pytest.raises(LedgerDoubt, match=f"damaged: {PACKED}: "):
+        list(store.pick([10]))
+    store.close()
 
 
 @pytest.mark.fault
