@@ -39,6 +39,8 @@ SCOPES: Final = frozenset(
         "delivery.read",
         "hook.test",
         "hook.replay",
+        "key.rotate",
+        "key.revoke",
     },
 )
 """Operations a machine account may be given in this version."""

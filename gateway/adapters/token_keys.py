@@ -5,7 +5,7 @@ The one door to `python-pkcs11`, the extra ``hsm``. A token that fails is opened
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -54,6 +54,7 @@ class Token:
                 try:
                     if self._session is None:
                         self._session = self._open(pkcs11)
+                    _feel(pkcs11, self._session)
                     return question(pkcs11, self._session)
                 except pkcs11.PKCS11Error as error:
                     self._session = None
@@ -74,13 +75,16 @@ class Token:
         if self._pin_refused:
             raise Unavailable(f"{self.where}: its PIN was refused", remedy="mend keys.publish.pin, then start again")
         try:
-            library = pkcs11.lib(str(self._module))
+            found = _tokens(pkcs11, self._module)
+            if self.label not in found:  # plugged in, or made, since the module looked
+                _forget(pkcs11, self._module)
+                found = _tokens(pkcs11, self._module)
         except (pkcs11.PKCS11Error, RuntimeError) as error:
             raise ConfigurationRefused(
                 f"keys.publish.pkcs11: {self._module} cannot be loaded: {_named(error)}",
                 remedy="name the module of the token: SoftHSM /usr/lib/softhsm/libsofthsm2.so, a TPM libtpm2_pkcs11.so",
             ) from error
-        token = self._choose(slot.get_token() for slot in library.get_slots(token_present=True))
+        token = self._choose(found)
         try:
             return token.open(rw=True, user_pin=self._pin())
         except pkcs11.UserAlreadyLoggedIn:  # the login is of the whole program
@@ -98,8 +102,7 @@ class Token:
                 remedy="mend keys.publish.pin; a token locks after a few",
             ) from error
 
-    def _choose(self, tokens: Iterable[Any]) -> Any:
-        found = {token.label.strip(): token for token in tokens if _is_initialized(token)}
+    def _choose(self, found: Mapping[str, Any]) -> Any:
         if self.label in found:
             return found[self.label]
         if len(found) == 1:
@@ -214,6 +217,12 @@ def _library() -> Any:
     return pkcs11
 
 
+def _feel(pkcs11: Any, session: Any) -> None:
+    """Raise the library's error where a session is void: a search in one cannot be ended in order."""
+    with suppress(pkcs11.RandomNoRNG, pkcs11.FunctionNotSupported):
+        session.generate_random(8)
+
+
 def _forget(pkcs11: Any, module: Path) -> None:
     """Load the module anew: after a token was taken out, its old sessions and slots are void."""
     try:
@@ -222,8 +231,10 @@ def _forget(pkcs11: Any, module: Path) -> None:
         pkcs11.unload(str(module))
 
 
-def _is_initialized(token: Any) -> bool:
-    return bool(token.label.strip())
+def _tokens(pkcs11: Any, module: Path) -> dict[str, Any]:
+    """Return the tokens that the module sees, by label; one without a label was never initialized."""
+    seen = [slot.get_token() for slot in pkcs11.lib(str(module)).get_slots(token_present=True)]
+    return {token.label.strip(): token for token in seen if token.label.strip()}
 
 
 def _named(error: Exception) -> str:

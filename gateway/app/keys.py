@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,14 +11,16 @@ from typing import Any, Final
 
 from gateway.adapters.entropy import os_entropy
 from gateway.adapters.key_files import KeyFile
-from gateway.app.health import Health
 from gateway.app.site import Site
 from gateway.config.models.gateway import Key as KeyBlock
 from gateway.config.secrets import CREDENTIALS
 from gateway.errors import ConfigurationRefused, EvidenceRefused, Unavailable
 from gateway.ledger.policy import Policy, parse_policy
 from gateway.ledger.records import Key
+from gateway.pipeline.audit_log import AuditLog
+from gateway.pipeline.committer import Committer
 from gateway.pipeline.key_book import KeyBook
+from gateway.pipeline.key_desk import KeyDesk
 from gateway.pipeline.key_standing import KeyStanding
 from gateway.pipeline.stamp import Stamper
 from gateway.ports.keys import KeyPlace, Signer
@@ -113,17 +116,38 @@ def key_opening(site: Site, book: KeyBook, stamp: Stamper, index_of: Callable[[i
     return records
 
 
-def tell_keys(health: Health, book: KeyBook) -> None:
-    """Add to the health page which keys are in force, and the finding where nothing signs what is published."""
-    health.sections["keys"] = lambda: key_report(book.standing)
+def make_key_desk(
+    site: Site,
+    book: KeyBook,
+    committer: Committer,
+    stamp: Stamper,
+    audits: AuditLog,
+    adopt: Callable[[], None],
+) -> KeyDesk:
+    """Return the desk that changes keys while the gateway runs; ``adopt`` takes up the policy that follows, in a thread."""
+
+    async def adopted() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, adopt)
+
+    return KeyDesk(
+        book,
+        key_places(site),
+        committer,
+        stamp,
+        stamp.clock,
+        audits,
+        adopted,
+        development=site.development,
+    )
 
 
-def key_report(standing: KeyStanding) -> dict[str, Any]:
-    """Return the keys in force by purpose, and what is wrong with that."""
+def key_report(standing: KeyStanding, problem: str = "") -> dict[str, Any]:
+    """Return the keys in force by purpose, and what is wrong: no publish key at all, or one that gives no line now."""
     found: dict[str, Any] = {
         purpose: [str(one.key) for one in standing.in_force(purpose)] for purpose in ("seal", "publish")
     }
-    return found if found["publish"] else found | {"finding": NO_PUBLISH}
+    finding = problem or ("" if found["publish"] else NO_PUBLISH)
+    return found | {"finding": finding} if finding else found
 
 
 def _probe(signer: Signer) -> None:

@@ -18,7 +18,7 @@ from gateway.app.desks import Desks, evidence_folder, make_desks
 from gateway.app.finder import IndexFinder
 from gateway.app.health import Health
 from gateway.app.indexing import Indexing
-from gateway.app.keys import key_opening, known_keys, open_book
+from gateway.app.keys import key_opening, key_report, known_keys, make_key_desk, open_book
 from gateway.app.lookup import LedgerLookup
 from gateway.app.setup import clock_limits, is_set_up, open_store, seal_signers
 from gateway.app.sinks import modes, open_projectors, open_qms_sinks, required_sinks
@@ -45,6 +45,8 @@ from gateway.pipeline.event_maker import Maker, MakerSettings
 from gateway.pipeline.fold import Epoch, Fold
 from gateway.pipeline.intake import Intake
 from gateway.pipeline.judge import Judge, JudgeSettings
+from gateway.pipeline.key_book import KeyBook
+from gateway.pipeline.key_desk import KeyDesk
 from gateway.pipeline.late_jobs import Readings
 from gateway.pipeline.opening import carry, effective, start
 from gateway.pipeline.outbox import Outbox
@@ -84,6 +86,7 @@ class Parts:
     sources: Mapping[str, Source]
     projectors: Mapping[str, Projector]
     desks: Desks
+    key_desk: KeyDesk
     health: Health
     opening: tuple[list[Record], list[bytes]]
 
@@ -128,6 +131,12 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     bundles = _bundles(build, outside.policy, store, indexing, names)
     maker = _maker(_maker_settings(site, keys.key, build.version), site, judge, store, indexing, bundles)
     outbox = Outbox(site.plan.gateway, await open_qms_sinks(site, clock, stack), maker, committer, stamp, clock)
+    desks = make_desks(
+        site, build.version, committer, stamp, store, indexing, judge, book, bundles, outbox, maker, outside.exported
+    )
+    key_desk = make_key_desk(
+        site, keys, committer, stamp, desks.audits, lambda: bundles.adopt(adopt_keys(site, store, outside, keys).policy)
+    )
     return Parts(
         version=build.version,
         clock=clock,
@@ -144,21 +153,9 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         disk_watch=DiskWatch(committer.figures, committer, stamp, site.plan.gateway),
         sources=make_sources(site, clock, "gateway_crashed" if crashed else "gateway_stopped"),
         projectors=await open_projectors(site, clock, committer, LedgerLookup(lambda: indexing.query, store), stack),
-        desks=make_desks(
-            site,
-            build.version,
-            committer,
-            stamp,
-            store,
-            indexing,
-            judge,
-            book,
-            bundles,
-            outbox,
-            maker,
-            outside.exported,
-        ),
-        health=_health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping),
+        desks=desks,
+        key_desk=key_desk,
+        health=_health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping, keys),
         opening=([*opening, *configured], side_objects),
     )
 
@@ -189,9 +186,11 @@ def _health(
     readings: Mapping[str, int],
     outside: Outside,
     stamping: Stamping | None,
+    keys: KeyBook,
 ) -> Health:
     health = Health(site.plan, committer, intake, clocks, stamp, stamp.clock, version, readings)
     tell_health(health, outside, stamp.clock, lambda: committer.size)
+    health.sections["keys"] = lambda: key_report(keys.standing, outside.publisher.problem)
     if stamping is not None:
         tell_stamping(health, stamping, lambda: committer.size, alone=outside.witnessing is None)
     return health

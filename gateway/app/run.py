@@ -78,6 +78,7 @@ class Listening:
             desks.evidence,
             parts.health,
             log,
+            parts.key_desk,
             open_tree=open_tree,
         ).application()
         telemetry = telemetry_application(parts.health)
@@ -128,6 +129,7 @@ class Life:
             ("judge", parts.judge.run),
             ("outbox", parts.outbox.run),
             ("clock", parts.clock_watch.run),
+            ("keys", parts.key_desk.run),
             *parts.outside.tasks(parts.committer),
             *([("stamping", parts.stamping.run)] if parts.stamping is not None else []),
             ("disk", parts.disk_watch.run),

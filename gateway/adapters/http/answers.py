@@ -253,6 +253,30 @@ class ReplayFailedAnswer(_Answer):
     dry_run: bool
 
 
+class KeyRotateAnswer(_Answer):
+    """The key that entered, from which size it counts, and until when the one it replaces signs beside it."""
+
+    purpose: str
+    where: str
+    dry_run: bool
+    key: str | None = None
+    from_size: int | None = None
+    replaces: str | None = None
+    overlap_s: int | None = None
+    retires: str | None = None
+    ledger_index: int | None = None
+
+
+class KeyRevokeAnswer(_Answer):
+    """The key that counts for no larger tree."""
+
+    purpose: str
+    key: str
+    to_size: int
+    dry_run: bool
+    ledger_index: int | None = None
+
+
 class HookTestAnswer(_Answer):
     """The request of a ping, secrets masked, and the answer if it was sent."""
 

@@ -16,6 +16,7 @@ from gateway.adapters.http.condition_routes import ConditionRoutes
 from gateway.adapters.http.delivery_routes import DeliveryRoutes
 from gateway.adapters.http.desk import BatchDesk, ConditionDesk, DeliveryDesk, EvidenceDesk, Health, LogDesk
 from gateway.adapters.http.gate import Gate, idempotency_key, query_of, read_body, terminal
+from gateway.adapters.http.key_routes import KeyDesk, KeyRoutes
 from gateway.adapters.http.log_routes import LogRoutes
 from gateway.adapters.http.problems import Problem, answer
 
@@ -35,6 +36,7 @@ class Api:
         evidence: EvidenceDesk,
         health: Health,
         log: LogDesk,
+        keys: KeyDesk,
         *,
         open_tree: bool = False,
     ) -> None:
@@ -45,6 +47,7 @@ class Api:
             *DeliveryRoutes(gate, deliveries).routes(),
             *ConditionRoutes(gate, conditions, evidence).routes(),
             *LogRoutes(gate, log, open_tree=open_tree).routes(),
+            *KeyRoutes(gate, keys).routes(),
         ]
 
     def application(self) -> Starlette:

@@ -31,6 +31,25 @@ class BatchEventBody(_Body):
     reason: str | None = None
 
 
+class KeyRotateBody(_Body):
+    """`POST /api/v1/operations/key.rotate`: a new key beside the one in force, which is retired after the overlap."""
+
+    purpose: Literal["seal", "publish"]
+    overlap_s: int = Field(default=604_800, description="how long both sign; at least 7 days")
+    dry_run: bool = False
+    reason: str | None = None
+
+
+class KeyRevokeBody(_Body):
+    """`POST /api/v1/operations/key.revoke`: a key counts for no tree larger than `to_size`."""
+
+    purpose: Literal["seal", "publish"]
+    to_size: int = Field(description="newest size that was cosigned and time-stamped before the doubt")
+    key_id: str | None = Field(default=None, description="8 hex digits, where more than one key could be meant")
+    dry_run: bool = False
+    reason: str
+
+
 class ReplayBody(_Body):
     """`POST /api/v1/deliveries/{id}/replay`: one more attempt, or with `to` a copy of the exact bytes to another sink."""
 

@@ -85,6 +85,22 @@ OPERATIONS: Final = (
         answers.ReplayFailedAnswer,
         bodies.HookReplayBody,
     ),
+    Operation(
+        "post",
+        "/api/v1/operations/key.rotate",
+        "key.rotate",
+        "Enter a new key beside the one in force",
+        answers.KeyRotateAnswer,
+        bodies.KeyRotateBody,
+    ),
+    Operation(
+        "post",
+        "/api/v1/operations/key.revoke",
+        "key.revoke",
+        "End a key for every larger tree",
+        answers.KeyRevokeAnswer,
+        bodies.KeyRevokeBody,
+    ),
     Operation("get", "/api/v1/excursions", "live.read", "List excursions", answers.ExcursionList, query=("open",)),
     Operation("get", "/api/v1/excursions/{excursion}", "live.read", "Show an excursion", answers.ExcursionAnswer),
     Operation(
