@@ -53,6 +53,6 @@ def made(tmp_path_factory) -> Iterator[Attacked]:
 
 
 @pytest.fixture
-def attacked(made) -> Iterator[Attacked]:
+def attacked(made) -> Attacked:
     made.restore()
-    yield made
+    return made

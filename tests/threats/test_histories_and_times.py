@@ -31,7 +31,9 @@ S = 1_000_000_000
 
 def grown(path, *pools):
     """A ledger of these pools, published at its end."""
-    store = SegmentStore(path, ORIGIN, StillClock(), vkeys=[SEALER.vkey], check_place=lambda _: None, reserve_bytes=4096)
+    store = SegmentStore(
+        path, ORIGIN, StillClock(), vkeys=[SEALER.vkey], check_place=lambda _: None, reserve_bytes=4096
+    )
     tree = store.open().tree
     for pool in pools:
         made = plan(tree, pool)
