@@ -356,3 +356,31 @@ def test_roots_kept_for_anchors_have_a_bound(monkeypatch):
 )
 def test_records_are_described_where_they_can_be_read(record, shown):
     assert describe(record) == shown
+
+
+@pytest.mark.req("DI-19")
+@pytest.mark.parametrize("content", [b"", make_file_header(ORIGIN, 35, bytes(32))[:77], bytes(4096), bytes(128)])
+def test_a_new_file_whose_making_was_interrupted_is_a_torn_tail(content):
+    log = small_log()
+    log.files["00000000000000000035.seg"] = content
+    result = verified(log)
+    line = f"note: torn tail of {len(content):,} bytes after record 34, never acknowledged"
+    assert result.lines() == [line, "VERIFIED  35 records, 1 head"]
+    first = verify_ledger([("00000000000000000000.seg", content)])
+    line = f"note: torn tail of {len(content):,} bytes before the first record, never acknowledged"
+    assert first.lines() == [line, "VERIFIED  0 records"]
+
+
+def test_us_01_a_file_that_was_emptied_is_damage_where_another_follows_or_more_was_published():
+    log = small_log()
+    log.new_file()
+    log.commit([reading(31)])
+    empty = {**log.files, "00000000000000000000.seg": b""}
+    line = "FAILED at record 0: file cannot be read, no segment file: its first 128 bytes are not a header"
+    assert verify_ledger(empty.items(), published=log.notes[-1]).lines()[0].startswith(line)
+    empty = {**log.files, "00000000000000000035.seg": b""}
+    assert verify_ledger(empty.items(), published=log.notes[-1]).last_line == (
+        "FAILED at record 35: ledger ends here, 36 were published"
+    )
+    beyond = {**log.files, "00000000000000000099.seg": b""}
+    assert "file cannot be read" in verify_ledger(beyond.items()).last_line

@@ -83,6 +83,7 @@ class LedgerVerifier:
         self._findings = Collector()
         self._records = 0
         self._torn: FrameScan | None = None
+        self._headless: FileScan | None = None
         self._damaged = False
         self._from_start = start is None
         self._prefix = 0
@@ -97,6 +98,12 @@ class LedgerVerifier:
         if self._torn is not None:
             self._take_damage(scan.name, self._torn, self.size)
             self._torn = None
+        if self._headless is not None:
+            self._fail_header(self._headless)
+            self._headless = None
+        if _begins_nothing(scan) and scan.first == self.size:
+            self._headless = scan
+            return
         if self._from_start and not self.size and not self._records and scan.first:
             self._prefix, self._from_start = scan.first, False
             self._lose(scan.first)
@@ -147,7 +154,7 @@ class LedgerVerifier:
     def _take_header(self, scan: FileScan) -> None:
         place: dict[str, Any] = {"file": scan.name, "offset": 0}
         if scan.header is None:
-            self._fail(texts.altered_range(scan.first, scan.first, f"file cannot be read, {scan.text}", **place))
+            self._fail_header(scan)
             return
         self._skip_to(scan.first, scan.name, 0)
         if scan.header.first != scan.first:
@@ -156,6 +163,10 @@ class LedgerVerifier:
             self._fail(texts.altered_range(scan.first, scan.first, "root in the file header differs", **place))
         if self.origin and sha256(self.origin.encode()).digest() != scan.header.origin_sha256:
             self._fail(texts.altered_range(scan.first, scan.first, "file of another log", **place))
+
+    def _fail_header(self, scan: FileScan) -> None:
+        why = f"file cannot be read, {scan.text}"
+        self._fail(texts.altered_range(scan.first, scan.first, why, file=scan.name, offset=0))
 
     def _in_order(self, scan: FileScan) -> list[FrameScan]:
         """Return the frames by first index; one that stands before its elder is reordered."""
@@ -279,15 +290,16 @@ class LedgerVerifier:
         self._seals.check(frame.checkpoint, frame.first + frame.n)
 
     def _take_tail(self) -> None:
-        """A torn tail was never acknowledged, unless what was published reaches into it."""
+        """A torn tail was never acknowledged, unless what was published reaches into it; nor was a file just begun."""
+        if self._headless is not None:
+            self._findings.add(texts.torn_tail(self._headless.length, self.size, offset=0))
         if self._torn is None:
             return
         torn, self._torn = self._torn, None
         if not torn.unreadable and torn.first == self.size and self._watch > torn.first:
             self._take_damage("", torn, self.size)
         else:
-            text = f"torn tail of {torn.length:,} bytes after record {self.size - 1:,}, never acknowledged"
-            self._findings.add(texts.note(text, offset=torn.offset))
+            self._findings.add(texts.torn_tail(torn.length, self.size, offset=torn.offset))
 
     def _judge_prefix(self) -> None:
         """A ledger that does not begin at 0 was pruned by a record of its own, or its beginning is missing."""
@@ -317,6 +329,11 @@ class LedgerVerifier:
             self._fail(texts.split(checkpoint.size, self._root_at_watch, checkpoint.root))
         elif head.sealed:
             self._told.heads.add(checkpoint.size)
+
+
+def _begins_nothing(scan: FileScan) -> bool:
+    """Say whether a file has neither a header nor a whole frame: as a last one, its making was interrupted."""
+    return scan.header is None and scan.unfinished and not any(not frame.text for frame in scan.frames)
 
 
 def _size_of(published: bytes | None) -> int:

@@ -23,7 +23,7 @@ from gateway.ledger.frame import (
     split_body,
 )
 from gateway.ledger.merkle import cover, hash_leaves
-from gateway.ledger.segment import Damage, FileHeader, iterate_frames, parse_file_header, parse_name
+from gateway.ledger.segment import FILE_HEADER_SIZE, Damage, FileHeader, iterate_frames, parse_file_header, parse_name
 from gateway.ledger.segment_stream import SegmentStream
 from gateway.ledger.verify.findings import Finding
 from gateway.ledger.verify.locate import locate, split_loosely
@@ -52,7 +52,10 @@ class FrameScan(Struct):
 
 
 class FileScan(Struct):
-    """One file: header (None if it cannot be read, ``text`` says why), frames in their order, what its records say."""
+    """One file: header (None if it cannot be read, ``text`` says why), frames in their order, what its records say.
+
+    ``length`` of its bytes; ``unfinished``: it is shorter than a header, or holds nothing but zeros there.
+    """
 
     name: str
     first: int
@@ -60,6 +63,8 @@ class FileScan(Struct):
     frames: list[FrameScan]
     facts: RecordFacts
     text: str = ""
+    length: int = 0
+    unfinished: bool = False
 
 
 def scan_file(name: str, content: bytes) -> FileScan:
@@ -77,7 +82,8 @@ def scan_file(name: str, content: bytes) -> FileScan:
             frames.append(_scan_damage(name, content, found))
         else:
             frames.append(_scan_frame(name, found.offset, found.frame, facts))
-    return FileScan(name, first, header, frames, facts, text)
+    unfinished = len(content) < FILE_HEADER_SIZE or not any(content[:FILE_HEADER_SIZE])
+    return FileScan(name, first, header, frames, facts, text, len(content), unfinished)
 
 
 def scan_stream(name: str, pieces: Iterable[bytes]) -> FileScan | None:

@@ -122,6 +122,12 @@ def note(text: str, **place: Any) -> Finding:
     return Finding(class_="note", text=f"note: {text}", **place)
 
 
+def torn_tail(length: int, size: int, **place: Any) -> Finding:
+    """Bytes after the last whole frame, which nobody was told of."""
+    where = f"after record {size - 1:,}" if size else "before the first record"
+    return note(f"torn tail of {length:,} bytes {where}, never acknowledged", **place)
+
+
 def span(first: int, last: int) -> str:
     """Return ``at record 7`` or ``in records 7..9``."""
     return f"at record {first:,}" if first == last else f"in records {first:,}..{last:,}"
