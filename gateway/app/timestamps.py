@@ -73,7 +73,9 @@ class StampFolder:
         if tuple(sha256(content).hexdigest() for content in (note, token, authority)) != named:
             return None
         head = StampedHead(size=anchor.size, note=note, token=token)
-        return RecordedStamp(index=index, entry=entry, head=head, authority=authority)
+        crl = facts.get("crl_sha256")
+        lists = self._store.read_blob(crl) if isinstance(crl, str) else None
+        return RecordedStamp(index=index, entry=entry, head=head, authority=authority, lists=lists or b"")
 
 
 async def open_stamping(
@@ -89,8 +91,10 @@ async def open_stamping(
     block = site.settings.timestamping
     if block is None:
         return None
+    from gateway.adapters.revocation_lists import WebRevocationLists  # noqa: PLC0415 - as below
     from gateway.adapters.timestamping import HttpTimeStamper  # noqa: PLC0415 - aiohttp only where an authority is
     from gateway.adapters.webhook.sender import make_tls  # noqa: PLC0415 - as above
+    from gateway.pipeline.revocations import Revocations  # noqa: PLC0415 - as above
     from gateway.pipeline.stamping import Stamping, StampSettings  # noqa: PLC0415 - as above
 
     settings = StampSettings(
@@ -128,6 +132,7 @@ async def open_stamping(
         stamp,
         stamp.clock,
         os_entropy,
+        revocations=Revocations(WebRevocationLists(site.path), block.crl, stamp.clock),
     )
 
 

@@ -82,6 +82,18 @@ class _Signer(NamedTuple):
     signature: bytes
 
 
+class Chain(NamedTuple):
+    """The certificates that a time stamp rests on, from its signer to the root."""
+
+    certificates: tuple[x509.Certificate, ...]
+
+    @property
+    def ends_ns(self) -> int:
+        """When the first of them ends, ns since 1970: after that no new stamp can rest on them."""
+        first = min(one.not_valid_after_utc for one in self.certificates)
+        return int(first.timestamp()) * 1_000_000_000
+
+
 class Authority:
     """The authority whose time we take: the self-signed certificates of a PEM file; others in it help to build the chain."""
 
@@ -111,16 +123,20 @@ class Authority:
         It must be granted, about ``imprint``, answer ``nonce`` (None: not asked), be signed by a certificate for time
         stamping alone, and that one must lead to a root; all certificates are judged at the time in the token.
         """
+        return self.open_with_chain(answer, imprint, nonce)[0]
+
+    def open_with_chain(self, answer: bytes, imprint: bytes, nonce: int | None = None) -> tuple[Stamped, Chain]:
+        """Return what `open` returns, and the certificates that it rests on."""
         data = parse_answer(answer)
         stamped = parse_stamped(data.content)
         demand_answer_to(stamped, imprint, nonce)
         try:
             certificates = [_load(one) for one in data.certificates]
             signer = self._check_signature(data, certificates)
-            self._check_chain(signer, [*certificates, *self._others], stamped.gen_ns)
+            path = self._check_chain(signer, [*certificates, *self._others], stamped.gen_ns)
         except _FOREIGN as error:
             raise EvidenceRefused(f"the time stamp does not verify: {str(error) or type(error).__name__}") from error
-        return stamped
+        return stamped, Chain(path)
 
     def _check_signature(self, data: SignedData, certificates: Sequence[x509.Certificate]) -> x509.Certificate:
         if len(data.signers) != 1:
@@ -140,26 +156,35 @@ class Authority:
         _verify(certificate, signer, algorithm)
         return certificate
 
-    def _check_chain(self, signer: x509.Certificate, others: Sequence[x509.Certificate], gen_ns: int) -> None:
+    def _check_chain(
+        self, signer: x509.Certificate, others: Sequence[x509.Certificate], gen_ns: int
+    ) -> tuple[x509.Certificate, ...]:
         _demand_purpose(signer)
         at = datetime.fromtimestamp(gen_ns // 1_000_000_000, UTC)
-        if not self._leads(signer, others, at, 0):
+        path = self._path(signer, others, at, 0)
+        if not path:
             raise EvidenceRefused("the authority's certificate does not lead to the root that is trusted")
+        return path
 
-    def _leads(self, one: x509.Certificate, others: Sequence[x509.Certificate], at: datetime, depth: int) -> bool:
-        """Say whether a certificate that held at a time leads to a root; ``depth``: certificates below it."""
+    def _path(
+        self, one: x509.Certificate, others: Sequence[x509.Certificate], at: datetime, depth: int
+    ) -> tuple[x509.Certificate, ...]:
+        """Return the way from a certificate to a root, all of which held at a time; empty: there is none.
+
+        ``depth``: certificates below it.
+        """
         if not one.not_valid_before_utc <= at <= one.not_valid_after_utc or _strange(one):
-            return False
+            return ()
         if one in self._roots:
-            return True
+            return (one,)
         if depth >= CHAIN_MAX:
-            return False
-        issuers = [*self._roots, *others]
-        return any(
-            _issued(one, issuer, depth) and self._leads(issuer, others, at, depth + 1)
-            for issuer in issuers
-            if issuer.subject == one.issuer and issuer != one
-        )
+            return ()
+        for issuer in (*self._roots, *others):
+            if issuer.subject == one.issuer and issuer != one and _issued(one, issuer, depth):
+                above = self._path(issuer, others, at, depth + 1)
+                if above:
+                    return (one, *above)
+        return ()
 
 
 def _load(der: bytes) -> x509.Certificate:

@@ -84,7 +84,8 @@ class BundleRequest(Struct, frozen=True, kw_only=True):
     ``policy``: its log and witness keys. ``made_ns`` is the caller's clock. ``withheld``: signal → [a, b] of `n` that
     stay with another client. ``seal``: index of the batch seal record. ``extra``: further members as they are
     (key records, blobs, names.jsonl, the stand-alone verifiers). ``token``: time stamp over ``note``; ``brackets``:
-    frozen notes of smaller sizes with theirs; ``authority``: PEM of the certificates that the time stamps lead to.
+    frozen notes of smaller sizes with theirs; ``authority``: PEM of the certificates that the time stamps lead to;
+    ``revocations``: PEM of the revocation lists kept with the stamps.
     """
 
     subject: Subject
@@ -101,6 +102,7 @@ class BundleRequest(Struct, frozen=True, kw_only=True):
     token: bytes | None = None
     brackets: Sequence[StampedHead] = ()
     authority: bytes | None = None
+    revocations: bytes = b""
     extra: Mapping[str, bytes] = {}
 
 
@@ -196,12 +198,14 @@ def _stamps(request: BundleRequest, reader: NodeReader, size: int) -> dict[str, 
         members[f"brackets/{one.size}.consistency"] = b"".join(base64.b64encode(node) + b"\n" for node in proof)
     if members and request.authority is not None:
         members["keys/tsa.pem"] = request.authority
+    if members and request.revocations:
+        members["keys/tsa.crl"] = request.revocations
     return members
 
 
 def _readme(subject: Subject, *, page: bool) -> bytes:
     browser = (
-        "In a browser:   open verify.html and drop the zip on it        (no network, time stamps are not checked)\n"
+        "In a browser:   open verify.html and drop the zip on it        (no network)\n"
         if page
         else ""
     )
@@ -217,6 +221,8 @@ the bundle is then consistent with itself.
 entries.bin holds the records as they were sealed; proof.bin leads from them to the root in checkpoint.
 readings.csv and batch.json repeat the records for reading; verify.py makes them again and compares.
 checkpoint.tsr and brackets/, where present, hold RFC 3161 time stamps; verify.py checks them with openssl if that is there.
+keys/tsa.crl, where present, holds the revocation lists of that time; --extract says how openssl reads them.
+names.jsonl, where present, holds the names behind the commitments in the records; one that is missing was erased.
 samples/ holds single records with their proofs (c2sp.org/tlog-proof@v1) for tools of others.
 The formats: docs/formats/bundle.md of the gateway.
 """.encode()

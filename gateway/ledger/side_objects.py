@@ -1,11 +1,14 @@
-"""Which side objects a record names: long content (`{"sha256":…,"len":…}`) and the certificates of a time stamp's authority."""
+"""Which side objects a record names: long content (`{"sha256":…,"len":…}`) and what a time stamp needs beside it.
+
+That is: certificates and revocation lists of its authority, a list of stamps with the answer over it.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-_NAMED: Final = re.compile(rb'\{"sha256":"([0-9a-f]{64})","len":[0-9]+\}|"authority_sha256":"([0-9a-f]{64})"')
+_NAMED: Final = re.compile(rb'\{"sha256":"([0-9a-f]{64})","len":[0-9]+\}|"(?:authority|crl|list|list_token)_sha256":"([0-9a-f]{64})"')
 """No quotation mark inside a string of JSON stands without its backslash, so text of people never looks like this."""
 
 

@@ -156,6 +156,7 @@ class BundleBuilder:
             token=end.token,
             brackets=end.brackets,
             authority=end.authority,
+            revocations=end.lists,
             extra={"verify.py": self._verifier} if subject.sent else self._beside(entries),
         )
         members = build_bundle(request, self._store.nodes(size))

@@ -15,12 +15,16 @@ from gateway.ledger.entry import SALT_SIZE
 
 
 class RecordedStamp(Struct, frozen=True, kw_only=True):
-    """A frozen note with its time stamp, the index and entry of the record that names it, the authority's certificates."""
+    """A frozen note with its time stamp, the index and entry of the record that names it, the authority's certificates.
+
+    ``lists``: the authority's revocation lists of that time, PEM; empty if there were none.
+    """
 
     index: int
     entry: bytes
     head: StampedHead
     authority: bytes
+    lists: bytes = b""
 
 
 class StampBook(Protocol):
@@ -32,7 +36,7 @@ class StampBook(Protocol):
 
 
 class BundleEnd(Struct, frozen=True, kw_only=True):
-    """Where a bundle ends and what it carries: entries, size, note, its token, frozen notes inside, certificates."""
+    """Where a bundle ends and what it carries: entries, size, note, its token, frozen notes inside, certificates, lists."""
 
     entries: Sequence[tuple[int, bytes]]
     size: int
@@ -40,6 +44,7 @@ class BundleEnd(Struct, frozen=True, kw_only=True):
     token: bytes | None = None
     brackets: tuple[StampedHead, ...] = ()
     authority: bytes | None = None
+    lists: bytes = b""
 
 
 def span_of(entries: Sequence[tuple[int, bytes]]) -> tuple[int, int] | None:
@@ -76,4 +81,5 @@ def end_bundle(
         token=None if stamped is None else stamped.token,
         brackets=tuple(one.head for one in stamps if one.head.size < size),
         authority=b"".join(dict.fromkeys(one.authority for one in stamps)),
+        lists=b"".join(dict.fromkeys(one.lists for one in stamps)),
     )

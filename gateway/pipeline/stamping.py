@@ -21,6 +21,8 @@ from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.note import parse_note
 from gateway.ledger.records import Anchor, Batch, Gateway, Key, Record
 from gateway.ledger.timestamp import Stamped, make_request
+from gateway.pipeline.revocations import Revocations
+from gateway.pipeline.stamp_facts import beside_stamp, stamp_facts
 from gateway.ports import Entropy, FrozenNotes, Journal, Stamp, SystemClock, TimeStamper
 
 LOOK_S: Final = 1.0
@@ -63,7 +65,10 @@ class StampStanding(Struct, kw_only=True):
 
 
 class Stamping:
-    """Asks one authority; ``in_thread`` runs what blocks on the disk, ``sleep`` is the loop's."""
+    """Asks one authority; ``in_thread`` runs what blocks on the disk, ``sleep`` is the loop's.
+
+    ``revocations``: what keeps the authority's revocation lists; ``beside`` is called between stamps, which it may not hold up.
+    """
 
     def __init__(
         self,
@@ -78,6 +83,8 @@ class Stamping:
         clock: SystemClock,
         entropy: Entropy,
         *,
+        revocations: Revocations | None = None,
+        beside: Callable[[], Awaitable[None]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         in_thread: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
@@ -91,6 +98,8 @@ class Stamping:
         self._stamp = stamp
         self._clock = clock
         self._entropy = entropy
+        self._revocations = revocations
+        self._beside = beside
         self._sleep = sleep
         self._in_thread = in_thread
         self.standing = StampStanding()
@@ -116,6 +125,8 @@ class Stamping:
                 self.look()
                 if self._is_due():
                     await self.stamp()
+                elif self._beside is not None:
+                    await self._beside()
 
     async def stamp(self) -> None:
         """Freeze the newest published note, ask for its time, keep the answer, check it, record it."""
@@ -205,7 +216,8 @@ class Stamping:
     async def _take(self, size: int, note: bytes, answer: bytes, nonce: int | None) -> None:
         """Check a kept answer and write its digest into the ledger; returns when that is durable."""
         imprint = sha256(note)
-        stamped = self._authority.open(answer, imprint.digest(), nonce)
+        stamped, chain = self._authority.open_with_chain(answer, imprint.digest(), nonce)
+        lists = b"" if self._revocations is None else await self._revocations.beside(chain, stamped.gen_ns)
         root = parse_checkpoint(parse_note(note).text).root
         records = self._introduction(size)
         records.append(
@@ -221,11 +233,11 @@ class Stamping:
                 serial=str(stamped.serial),
                 policy=stamped.policy,
                 url=self._stamper.url,
-                facts={"authority_sha256": sha256(self._authority.pem).hexdigest()},
+                facts=stamp_facts(self._authority.pem, chain, lists),
             )
         )
         last = self._journal.index_of(len(records) - 1)
-        self._journal.append(records, side_objects=[self._authority.pem])
+        self._journal.append(records, side_objects=beside_stamp(self._authority.pem, lists))
         if self.on_anchor is not None:
             self.on_anchor(last)
         await self._journal.committed(last)

@@ -111,6 +111,24 @@ class FrozenNotes(Protocol):
         """Return the size of the newest frozen note, 0 if there is none."""
         ...
 
+    def keep(self, content: bytes) -> None:
+        """Make a side object durable ahead of the record that will name it."""
+        ...
+
+
+class RevocationLists(Protocol):
+    """Where an authority publishes which of its certificates no longer count. Slow, absent or hostile: bounded in time and bytes.
+
+    What comes back proves nothing before it is checked. Nothing is tried again here.
+    """
+
+    async def fetch(self, address: str) -> bytes:
+        """Return the content at an http address, or of a file of the configuration; raise `Unavailable` when there is none.
+
+        At most 10 s and 4 MiB; no redirect, no proxy from the environment.
+        """
+        ...
+
 
 class TimeStamper(Protocol):
     """An RFC 3161 authority on the network. Slow, absent or hostile: it is asked once and bounded in time and bytes.

@@ -103,7 +103,7 @@ def test_every_foreign_exception_is_one_of_those_mapped():
 def notes(request, tmp_path):
     if request.param == "memory":
         return MemoryFrozen()
-    for name in ("cp", "quarantine"):
+    for name in ("cp", "quarantine", "blob"):
         (tmp_path / name).mkdir()
     return FrozenFolder(Disk(), Layout(tmp_path))
 
@@ -116,6 +116,16 @@ def test_a_note_is_frozen_and_its_answer_kept(notes):
     assert (notes.note(18), notes.token(18)) == (NOTE, b"answer")
     assert notes.freeze(1_234_067, NOTE) == NOTE
     assert notes.newest() == 1_234_067
+
+
+def test_a_side_object_is_kept_ahead_of_its_record(notes):
+    notes.keep(b"a list")
+    notes.keep(b"a list")
+    digest = sha256(b"a list").hexdigest()
+    if isinstance(notes, MemoryFrozen):
+        assert notes.blobs == {digest: b"a list"}
+    else:
+        assert Layout(notes.path(1).parents[1]).blob_of(digest).read_bytes() == b"a list"
 
 
 def test_a_note_with_an_answer_is_never_replaced_one_without_is(notes):

@@ -73,16 +73,20 @@ class Authority:
         critical: bool = True,
         ess: str = "sha256",
         digits: int = 3,
+        crl_url: str = "",
+        root_until: timedelta = timedelta(days=730),
     ) -> None:
         self.openssl = need("openssl")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.ca = folder / "ca.pem"
         self._curve, self._ess, self._digits, self._chain = curve, ess, digits, intermediate
-        self._end = now() + timedelta(days=730)
+        self._crl_url = crl_url
+        self._end = now() + root_until
         root_key, root = self._make("Root", None, None, ca=True)
         above_key, above = self._make("Issuing", root_key, root, ca=True) if intermediate else (root_key, root)
         key, signer = self._make("Stamper", above_key, above, until=now() + until, uses=uses, critical=critical)
+        self._above, self._signer = (above_key, above), signer
         self.ca.write_bytes(root.public_bytes(Encoding.PEM))
         (folder / "tsa.pem").write_bytes(signer.public_bytes(Encoding.PEM))
         (folder / "chain.pem").write_bytes(above.public_bytes(Encoding.PEM))
@@ -99,6 +103,20 @@ class Authority:
             certs=certs, folder=self.folder, digests=digests, digits=self._digits, chain=chain, ess=self._ess
         )
         (self.folder / "tsa.cnf").write_text(text)
+
+    def crl(self, revoked: datetime | None = None, *, hours: int = 24) -> bytes:
+        """A revocation list of the signer's issuer, DER; ``revoked``: since when the signer counts no more."""
+        key, issuer = self._above
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(now() - timedelta(hours=1))
+            .next_update(now() + timedelta(hours=hours))
+        )
+        if revoked is not None:
+            entry = x509.RevokedCertificateBuilder().serial_number(self._signer.serial_number).revocation_date(revoked)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def reply(self, query: bytes) -> bytes:
         """What `openssl ts -reply` answers to a request."""
@@ -147,19 +165,24 @@ class Authority:
         )
         if not ca:
             builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=critical)
+        if not ca and self._crl_url:
+            names = [x509.UniformResourceIdentifier(self._crl_url)]
+            point = x509.DistributionPoint(names, None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
         return key, builder.sign(issuer_key or key, hashes.SHA256())
 
 
 class TsaServer:
     """The authority behind HTTP. `mode` says how it answers: ok, down, junk, refuse, other_imprint, other_nonce.
 
-    `queries` are the requests as they came.
+    `queries` are the requests as they came; `lists` is what any GET answers.
     """
 
     def __init__(self, authority: Authority, port: int = 0) -> None:
         self.authority = authority
         self.mode = "ok"
         self.queries: list[bytes] = []
+        self.lists: tuple[int, bytes] = (404, b"")
         self._lock = threading.Lock()
         tsa = self
 
@@ -171,6 +194,13 @@ class TsaServer:
                 status, body = tsa.take(query) if self.headers["content-type"] == QUERY else (415, b"")
                 self.send_response(status)
                 self.send_header("content-type", REPLY)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self) -> None:
+                status, body = tsa.lists
+                self.send_response(status)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

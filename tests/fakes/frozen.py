@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from gateway.errors import DiskFull
 
 
@@ -11,6 +13,7 @@ class MemoryFrozen:
     def __init__(self) -> None:
         self.notes: dict[int, bytes] = {}
         self.tokens: dict[int, bytes] = {}
+        self.blobs: dict[str, bytes] = {}
         self.aside: list[tuple[int, bytes]] = []
         self.fail_next = ""
 
@@ -36,6 +39,13 @@ class MemoryFrozen:
 
     def newest(self) -> int:
         return max(self.notes, default=0)
+
+    def keep(self, content: bytes) -> None:
+        how, self.fail_next = self.fail_next, ""
+        if how != "full":
+            self.blobs[sha256(content).hexdigest()] = content
+        if how:
+            raise DiskFull("no space left for memory")
 
     def _write(self, where: dict[int, bytes], size: int, content: bytes) -> None:
         how, self.fail_next = self.fail_next, ""

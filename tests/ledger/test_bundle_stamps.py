@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from hashlib import sha256
 from random import Random
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from gateway.ledger.keys import KeyRing
 from gateway.ledger.policy import format_policy
 from gateway.ledger.proof import LeafReader, check_consistency
 from gateway.ledger.records import Anchor, format_record
+from gateway.ledger.revocation import read_lists
 from gateway.ledger.timestamp import make_request
 from gateway.ledger.verify import verify_bundle
 from gateway.ledger.verify.bundle_stamps import BundleStamps, parse_consistency
@@ -229,6 +231,29 @@ def test_us_03_the_command_for_a_time_stamp_is_said_with_its_second(case, tmp_pa
     words = f"openssl ts -verify -data checkpoint -in checkpoint.tsr -CAfile tsa.pem -attime {second}"
     assert words in capsys.readouterr().out.splitlines()
     assert (tmp_path / "tsa.pem").read_bytes() == case.members["keys/tsa.pem"]
+
+
+def test_us_03_revocation_lists_travel_and_openssl_reads_them(tmp_path, capsys):
+    """`--extract` says the command; a list that revokes the signer makes it fail, our last line stays: it reads no lists."""
+    authority = tsa.Authority(tmp_path / "tsa", curve=True, crl_url="http://ca.example/tsa.crl")
+    log = Log([genesis()])
+    imprint = sha256(log.notes[-1]).digest()
+    answer = authority.reply(make_request(imprint, 7))
+    _, chain = Authority(authority.ca.read_bytes()).open_with_chain(answer, imprint, 7)
+    leaves = [leaf for plan in log.plans for frame in plan.frames for leaf in frame.leaf_hashes]
+    for name, revoked, code in (("good", None, 0), ("revoked", tsa.now() - timedelta(hours=2), 1)):
+        request = BundleRequest(
+            subject=Subject(kind="range", id="0"), scope="site", made_ns=1, entries=[(0, entries(log, 0)[0])],
+            note=log.notes[-1], policy=POLICY._replace(witnesses=(), groups=(), quorum="none"), token=answer,
+            authority=authority.ca.read_bytes(), revocations=read_lists([authority.crl(revoked)], chain),
+        )  # fmt: skip
+        members = build_bundle(request, LeafReader(leaves))
+        assert b"BEGIN X509 CRL" in members["keys/tsa.crl"]
+        assert both(members).last_line == "VERIFIED  1 record, 1 head, 1 time stamp, range 0"
+        standalone.extract(members, standalone.read_policy(members["keys/policy"]), tmp_path / name)
+        [line] = [line for line in capsys.readouterr().out.splitlines() if "-crl_check" in line]
+        done = subprocess.run(line.split(), cwd=tmp_path / name, capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
 
 
 def test_the_time_of_a_token_is_read_alike(case):

@@ -105,6 +105,17 @@ def test_di_14_time_stamps_that_hold_are_counted(case):
     assert case.verify(authority=Authority(case.made.ca.read_bytes())).counts.time_stamps == 2
 
 
+def test_us_02_revocation_lists_beside_a_stamp_are_there_as_they_were(made):
+    lists = b"-----BEGIN X509 CRL-----"
+    digest, pem = sha256(lists).hexdigest(), sha256(made.ca.read_bytes()).hexdigest()
+    case = stamped(made, facts={"authority_sha256": pem, "crl_sha256": digest})
+    assert case.verify().last_line.endswith("lists of the time stamp's authority are missing")
+    case.files.blobs[digest] = b"other"
+    assert case.verify().last_line.endswith("lists of the time stamp's authority differ from their record")
+    case.files.blobs[digest] = lists
+    assert case.verify().last_line == "VERIFIED  33 records, 3 heads, 2 time stamps"
+
+
 def test_without_the_files_beside_time_stamps_are_not_looked_at(case):
     verifier = LedgerVerifier()
     for name, content in case.log.files.items():

@@ -132,7 +132,11 @@ async def test_ac_03_the_record_says_what_was_frozen_and_kept(made):
         assert anchor.root == sha256(b"1").hexdigest()
         assert (anchor.policy, anchor.url) == (tsa.POLICY, "https://tsa.example/tsr")
         assert anchor.accuracy_ns == 1_500_100_000
-        assert anchor.facts == {"authority_sha256": sha256(made.ca.read_bytes()).hexdigest()}
+        _, chain = Authority(made.ca.read_bytes()).open_with_chain(token, sha256(note).digest())
+        assert anchor.facts == {
+            "authority_sha256": sha256(made.ca.read_bytes()).hexdigest(),
+            "ends_ns": chain.ends_ns,
+        }
         [key] = [one for one in bench.journal.records if isinstance(one, Key)]
         assert (key.purpose, key.event, key.from_size) == ("tsa", "introduced", 1)
         assert bench.stamping.standing.anchored == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.adapters.segment_store.disk import Disk, sync_folder
-from gateway.adapters.segment_store.durable import make_folder, write_durably
+from gateway.adapters.segment_store.durable import make_folder, write_blob, write_durably
 from gateway.adapters.segment_store.layout import FINISHED_MODE, Layout
 from gateway.errors import GatewayError, LedgerDoubt
 from gateway.ledger.tile import format_number
@@ -30,6 +30,7 @@ class FrozenFolder:
 
     def __init__(self, disk: Disk, layout: Layout, judge: Callable[[OSError, Path], GatewayError] = _doubt) -> None:
         self._disk = disk
+        self._layout = layout
         self._root = layout.root / "cp"
         self._aside = layout.quarantine
         self._judge = judge
@@ -72,6 +73,13 @@ class FrozenFolder:
                 sync_folder(self._disk, path.parent)
         except OSError as error:
             raise self._judge(error, path) from error
+
+    def keep(self, content: bytes) -> None:
+        """Make a side object durable ahead of the record that will name it."""
+        try:
+            write_blob(self._disk, self._layout, content)
+        except OSError as error:
+            raise self._judge(error, self._layout.blob) from error
 
     def sizes(self) -> Iterator[int]:
         """Yield the sizes of all frozen notes, the largest first."""

@@ -69,7 +69,6 @@ class BesideFiles(FrozenFolder):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(Disk(), layout)
-        self._layout = layout
 
     def blob(self, digest: str) -> bytes | None:
         """Return a side object by its SHA-256, None if it is not there."""

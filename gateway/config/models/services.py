@@ -72,6 +72,8 @@ class Timestamping(Model):
     """Its root certificate."""
     every_s: Annotated[int, whole(60, 86400)] = 600
     """Seconds between two stamps."""
+    crl: list[Text] = Field(default_factory=list)
+    """Its revocation lists, addresses or files; default the addresses in its certificates."""
 
 
 class S3(Model):

@@ -1309,12 +1309,17 @@ def extract(members: Dict[str, bytes], policy: Policy, folder: Path) -> None:
     files.update({Path(name).name: members[name] for name in members if name.startswith("samples/")})
     if "checkpoint.tsr" in members and is_stamp(members["checkpoint.tsr"]):
         files["checkpoint.tsr"], files["tsa.pem"] = members["checkpoint.tsr"], members.get("keys/tsa.pem", b"")
+        if "keys/tsa.crl" in members:
+            files["tsa-crl.pem"] = files["tsa.pem"] + members["keys/tsa.crl"]
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     print("openssl pkeyutl -verify -pubin -inkey seal.pem -rawin -in cp.txt -sigfile seal.sig")
     if "checkpoint.tsr" in files:
         words = "openssl ts -verify -data checkpoint -in checkpoint.tsr -CAfile tsa.pem -attime"
+        print(f"{words} {stamp_second(files['checkpoint.tsr'])}")
+    if "tsa-crl.pem" in files:
+        words = "openssl ts -verify -data checkpoint -in checkpoint.tsr -CAfile tsa-crl.pem -crl_check -attime"
         print(f"{words} {stamp_second(files['checkpoint.tsr'])}")
     if "publish.sig" in files:
         print("openssl dgst -sha256 -verify publish.pem -signature publish.sig cp.txt")

@@ -51,6 +51,7 @@ class Stamps:
         self._fail = fail
         self._whole = whole
         self._named: set[str] = set()
+        self._lists: set[str] = set()
         self._known: dict[str, Authority] = {}
         self.held: list[HeldStamp] = []
 
@@ -80,6 +81,9 @@ class Stamps:
             return "missing", "time stamp is missing"
         if sha256(answer).hexdigest() != anchor.token_sha256:
             return "altered", "time stamp differs from its record"
+        why = self._judge_lists(anchor)
+        if why is not None:
+            return why
         authority = self._authority_of(anchor)
         if isinstance(authority, str):
             return "signature", authority
@@ -90,6 +94,19 @@ class Stamps:
         if (stamped.gen_ns, str(stamped.serial), stamped.policy) != (anchor.gen_ns, anchor.serial, anchor.policy):
             return "altered", "time stamp differs from its record"
         self.held.append(HeldStamp(index, anchor.size, stamped.gen_ns))
+        return None
+
+    def _judge_lists(self, anchor: Anchor) -> tuple[str, str] | None:
+        """Say what is wrong with the revocation lists kept beside a token, if it names some; what they say is for others."""
+        digest = anchor.facts.get("crl_sha256") if isinstance(anchor.facts, dict) else None
+        if digest is None or digest in self._lists:
+            return None
+        content = self._beside.blob(digest) if isinstance(digest, str) else None
+        if content is None:
+            return "missing", "revocation lists of the time stamp's authority are missing"
+        if sha256(content).hexdigest() != digest:
+            return "altered", "revocation lists of the time stamp's authority differ from their record"
+        self._lists.add(digest)
         return None
 
     def _authority_of(self, anchor: Anchor) -> Authority | str:
