@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -62,8 +63,11 @@ def test_us_01_the_whole_story_at_top_speed_ends_within_a_minute_and_is_kept(tmp
 def test_the_kept_folder_runs_again_and_records_on(tmp_path):
     need("mosquitto")
     kept = tmp_path / "kept"
-    told(demo("--until", "alert", "--json", "--speed", "20", "--keep", str(kept)))
+    said = demo("--until", "sealed", "--speed", "20", "--keep", str(kept)).stdout
+    (again,) = [line.strip(" &") for line in said.splitlines() if " witness serve " in line]
     size = verify(kept / "ledger")
+    with (tmp_path / "witness.log").open("w") as log:
+        witness = subprocess.Popen(shlex.split(again), stdout=log, stderr=subprocess.STDOUT)
     command = [sys.executable, "-m", "gateway", "run", "--config", str(kept / "config")]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -75,6 +79,8 @@ def test_the_kept_folder_runs_again_and_records_on(tmp_path):
     finally:
         running.terminate()
         said, _ = running.communicate(timeout=30)
+        witness.terminate()
+        witness.wait(30)
     assert running.returncode == 0, said
     assert verify(kept / "ledger") != size, "start and stop of the second run are records"
 

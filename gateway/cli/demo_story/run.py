@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import signal
 import sys
@@ -19,6 +20,7 @@ from gateway.cli.demo_story.plant import Plant, lay_out
 from gateway.cli.demo_story.screen import Screen, open_screen
 from gateway.cli.demo_story.stage import set_up
 from gateway.cli.demo_story.story import Story
+from gateway.cli.demo_story.witness import witness_words
 from gateway.errors import GatewayError, Unavailable
 
 BANNER = "DEMO - DEVELOPMENT - NOT FOR GMP USE"
@@ -75,7 +77,9 @@ async def _run(options: DemoOptions, root: Path) -> int:
             failed = await story.play(acts)
             if failed is None and acts[-1].name == UNTIL["sealed"]:
                 if _stays(options) or options.keep is not None:
-                    screen.say("\n" + "\n".join(_to_try(plant, stays=_stays(options))) + "\n")
+                    screen.say(
+                        "\n" + "\n".join(_to_try(plant, stays=_stays(options), kept=options.keep is not None)) + "\n"
+                    )
                 if _stays(options):
                     await _until_interrupted()
                 failed = await story.play((ENDED,))
@@ -106,8 +110,8 @@ async def _until_interrupted() -> None:
     await stop.wait()
 
 
-def _to_try(plant: Plant, *, stays: bool) -> Sequence[str]:
-    """Return three commands to try, in the words of this folder."""
+def _to_try(plant: Plant, *, stays: bool, kept: bool) -> Sequence[str]:
+    """Return three commands to try, in the words of this folder, and how a kept one runs again."""
     program = f"{Path(sys.executable).parent / 'gateway'}"
     lines = [
         f"  {program} verify {plant.root / BATCH}.zip",
@@ -116,6 +120,10 @@ def _to_try(plant: Plant, *, stays: bool) -> Sequence[str]:
     if stays:
         lines.append(f"  {program} batch show {BATCH} --config {plant.config} --token-file {plant.token_file}")
         lines.append("the plant stays until Ctrl-C")
+    if kept:
+        lines.append("to run it again, its witness first: without its line, gateway verify says UNWITNESSED")
+        lines.append(f"  {program} {shlex.join(witness_words(plant.witness_place()))} &")
+        lines.append(f"  {program} run --config {plant.config}")
     return ["to try:", *lines]
 
 

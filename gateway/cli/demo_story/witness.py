@@ -55,8 +55,8 @@ def hand_over_log_key(place: WitnessPlace, ledger: Path) -> None:
     place.log.write_text(f"{format_vkey(seal)}\n")
 
 
-def witness_child(place: WitnessPlace, words: Path) -> Child:
-    """Return the process, not started; ``words`` is the file of what it says."""
+def witness_words(place: WitnessPlace) -> list[str]:
+    """Return the words behind `gateway` by which its owner starts it, now and again."""
     options = {
         "--listen": f"127.0.0.1:{place.port}",
         "--state": str(place.folder),
@@ -66,5 +66,9 @@ def witness_child(place: WitnessPlace, words: Path) -> Child:
         "--certificate": str(place.certificate),
         "--tls-key": str(place.tls_key),
     }
-    command = [sys.executable, "-m", "gateway", "witness", "serve", *(one for pair in options.items() for one in pair)]
-    return Child("the witness", command, words)
+    return ["witness", "serve", *(one for pair in options.items() for one in pair)]
+
+
+def witness_child(place: WitnessPlace, said: Path) -> Child:
+    """Return the process, not started; ``said`` is the file of what it says."""
+    return Child("the witness", [sys.executable, "-m", "gateway", *witness_words(place)], said)

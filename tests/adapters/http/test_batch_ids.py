@@ -54,7 +54,7 @@ def desk_of_refusals():
 
 
 @pytest.mark.parametrize("batch", ["B-1", "B/1", "B2026/0412/A", "events", "B/events", "a b", "ä%2F", "B/", "/B"])
-def test_er_05_any_id_reaches_its_batch(control, batch):
+def test_any_id_reaches_its_batch(control, batch):
     from urllib.parse import quote
 
     path = f"/api/v1/batches/{quote(batch, safe='')}"
