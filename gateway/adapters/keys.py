@@ -25,7 +25,7 @@ class Ed25519Sealer:
 
     def __init__(self, origin: str, seed: bytes) -> None:
         self.key: VerifyKey = seal_key(origin, seed)
-        self.sign = Ed25519PrivateKey.from_private_bytes(seed).sign
+        self._sign = Ed25519PrivateKey.from_private_bytes(seed).sign
         self._prefix = f"\n— {origin} ".encode()
         self._key_id = self.key.key_id
 
@@ -34,10 +34,14 @@ class Ed25519Sealer:
         """C2SP verifier key ``name+hex+base64``."""
         return format_vkey(self.key)
 
+    def sign(self, text: bytes) -> bytes:
+        """Return the 64-byte Ed25519 signature of a text."""
+        return self._sign(text)
+
     def seal(self, text: bytes) -> bytes:
         """Return the whole note: text, empty line, our line; raise `LedgerDoubt` if the key fails."""
         try:
-            signature = self.sign(text)
+            signature = self._sign(text)
         except (UnsupportedAlgorithm, ValueError) as error:
             raise LedgerDoubt(f"seal key failed: {error}", remedy="check the key, then start again") from error
         return text + self._prefix + base64.b64encode(self._key_id + signature) + b"\n"

@@ -71,7 +71,7 @@ def open_book(site: Site, standing: KeyStanding, seals: Sequence[Signer]) -> Key
             Policy(logs=(seals[0].key,))
         )  # neither records nor policy are left: what sealed the head goes on
     place = publish_place(site)
-    publish = [] if place is None else place.signers()
+    publish: Sequence[Signer] = [] if place is None else place.signers()
     book = KeyBook(site.settings.ledger.origin, standing, [*seals, *publish])
     if not book.signers("seal"):
         names = ", ".join(str(one.key) for one in standing.in_force("seal"))
@@ -101,7 +101,7 @@ def key_opening(site: Site, book: KeyBook, stamp: Stamper, index_of: Callable[[i
         raise ConfigurationRefused(
             f"{place.where} does not hold the publish key in force: {absent[0].key}",
             remedy="bring that token or file back; if it is lost for good, take keys.publish out, start once (that "
-            "retires it for all who verify), then name the new one",
+            "retires it; clients need the new keys/policy), then name the new one",
         )
     if not book.standing.in_force("publish"):
         signer = book.spare(place.signers())

@@ -13,6 +13,7 @@ from gateway.adapters.entropy import os_entropy
 from gateway.adapters.people import PeopleFile
 from gateway.adapters.segment_store.store import SegmentStore
 from gateway.adapters.system_clock import OsClock
+from gateway.app.backup import BackupDesk
 from gateway.app.build import this_build
 from gateway.app.desks import Desks, evidence_folder, make_desks
 from gateway.app.finder import IndexFinder
@@ -20,6 +21,7 @@ from gateway.app.health import Health
 from gateway.app.indexing import Indexing
 from gateway.app.keys import key_opening, key_report, known_keys, make_key_desk, open_book
 from gateway.app.lookup import LedgerLookup
+from gateway.app.restored import RestoredWatch, refuse_rolled_back
 from gateway.app.setup import clock_limits, is_set_up, open_store, seal_signers
 from gateway.app.sinks import modes, open_projectors, open_qms_sinks, required_sinks
 from gateway.app.site import Site
@@ -32,7 +34,6 @@ from gateway.domain.batch import Rolls
 from gateway.domain.batch_plan import BatchSettings
 from gateway.domain.reading_view import ReadingView
 from gateway.errors import ConfigurationRefused, Unavailable
-from gateway.ledger.note import VerifyKey
 from gateway.ledger.policy import Policy
 from gateway.ledger.records import Build, Reading, Record, parse_record
 from gateway.ledger.segment import segment_of
@@ -87,6 +88,8 @@ class Parts:
     projectors: Mapping[str, Projector]
     desks: Desks
     key_desk: KeyDesk
+    backups: BackupDesk
+    restored: RestoredWatch
     health: Health
     opening: tuple[list[Record], list[bytes]]
 
@@ -101,6 +104,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     """Lock and check the ledger, find where everything stands, and put the parts together. Nothing runs yet."""
     if not is_set_up(site):
         raise ConfigurationRefused(f"no ledger in {site.ledger}", remedy="once for a box: gateway setup")
+    refuse_rolled_back(site.state)
     clock, seals, loop = OsClock(), seal_signers(site), asyncio.get_running_loop()
     store, build, origin = open_store(site, *seals), this_build(), site.settings.ledger.origin
     head = await loop.run_in_executor(None, store.open)
@@ -129,7 +133,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     names = PeopleFile(site.state / "people.db", os_entropy)
     stack.callback(names.close)
     bundles = _bundles(build, outside.policy, store, indexing, names)
-    maker = _maker(_maker_settings(site, keys.key, build.version), site, judge, store, indexing, bundles)
+    maker = _maker(_maker_settings(site, build.version), site, judge, store, indexing, bundles)
     outbox = Outbox(site.plan.gateway, await open_qms_sinks(site, clock, stack), maker, committer, stamp, clock)
     desks = make_desks(
         site, build.version, committer, stamp, store, indexing, judge, book, bundles, outbox, maker, outside.exported
@@ -336,11 +340,10 @@ def _batch_settings(site: Site) -> BatchSettings:
     return BatchSettings(pairing_window_h=block.pairing_window_h, auto_create=created)
 
 
-def _maker_settings(site: Site, key: VerifyKey, version: str) -> MakerSettings:
+def _maker_settings(site: Site, version: str) -> MakerSettings:
     http = site.settings.http
     return MakerSettings(
         origin=site.settings.ledger.origin,
-        key=key,
         build=version,
         url=(http.url or f"https://{http.listen}").rstrip("/"),
         serials=site.serials,

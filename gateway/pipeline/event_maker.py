@@ -17,7 +17,7 @@ from msgspec import Struct
 from gateway.domain.plan import Plan
 from gateway.errors import Refused
 from gateway.ledger.checkpoint import parse_checkpoint
-from gateway.ledger.note import VerifyKey, parse_note
+from gateway.ledger.note import parse_note
 from gateway.ledger.records import Batch, Clock, Deviation, Excursion, Reading, Record, parse_record
 from gateway.pipeline.bundles import BundleBuilder, BundleSubject, Finder, Window
 from gateway.pipeline.deviation_body import (
@@ -66,7 +66,6 @@ class MakerSettings(Struct, frozen=True, kw_only=True):
     """What events say of this gateway; ``serials`` by device, ``modes`` the CloudEvents mode and content type by sink."""
 
     origin: str
-    key: VerifyKey
     build: str
     url: str
     serials: dict[str, str]
@@ -219,7 +218,7 @@ class Maker:
             root=parse_checkpoint(parse_note(note).text).root,
             proof=tuple(self._store.prove(index, size)),
             checkpoint=note,
-            key_id=self._settings.key.key_id,
+            key_id=parse_note(note).lines[0].key_id,
         )
 
     def _readings(self, window: Window, finder: Finder, size: int) -> list[Placed]:

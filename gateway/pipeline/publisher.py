@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -58,6 +59,9 @@ class Publisher:
         self._store = store
         self._sign = sign
         self._halt = halt
+        self._thread = ThreadPoolExecutor(
+            1, thread_name_prefix="publish"
+        )  # a token that hangs takes no thread of others
         self.note = b""
         self.problem = ""
         self._soon = asyncio.Event()
@@ -121,7 +125,7 @@ class Publisher:
             return note
         try:
             async with asyncio.timeout(SIGN_S):
-                return await asyncio.get_running_loop().run_in_executor(None, self._sign, note)
+                return await asyncio.get_running_loop().run_in_executor(self._thread, self._sign, note)
         except TimeoutError:
             raise Unavailable(f"the publish key gave no line in {SIGN_S:g} s", remedy="look at the token") from None
 

@@ -63,7 +63,6 @@ class KeptLife(Life):
         )
         settings = MakerSettings(
             origin=ORIGIN,
-            key=SEALER.key,
             build="1.0.0",
             url="https://gw-01.plant.example",
             serials={"FRZ-1": "F-2201"},
