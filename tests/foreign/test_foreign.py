@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,13 +18,16 @@ from click.testing import CliRunner
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.cli.ledger import ledger
 from gateway.ledger.bundle import BundleRequest, Subject, build_bundle
-from gateway.ledger.note import format_vkey, parse_note
+from gateway.ledger.crypto import seal_key, sealer
+from gateway.ledger.note import format_vkey, parse_note, sign_note
 from gateway.ledger.tile import TileReader
 from gateway.ledger.timestamp import make_request
+from gateway.ledger.tlogproof import format_tlog_proof
 from tests.counterparts import tsa
 from tests.counterparts.missing import need
 from tests.fakes.log import ORIGIN, SEALER
 from tests.foreign import big_log, tools
+from tests.ledger.test_keys import SIGNS
 from tests.ledger.vector_files import WITNESS_KEY
 from tests.paths import ROOT
 
@@ -262,3 +266,23 @@ def extracted(log: big_log.BigLog, folder: Path) -> Path:
 
 def holds(command: list[str], folder: Path) -> bool:
     return subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=60).returncode == 0
+
+
+def test_us_01_foreign_judges_accept_both_keys_of_a_rotation_and_one_after_it(log, tmp_path):
+    """In the overlap a checkpoint bears two seal and two publish lines: who knows one of the seal keys accepts it."""
+    new, text = seal_key(ORIGIN, big_log.OTHER_SEED), parse_note(log.note).text
+    elder, heir, publish = SIGNS["old"], (new, sealer(big_log.OTHER_SEED)), [SIGNS["publish"], SIGNS["next"]]
+    ledger = LedgerFolder(log.ledger)
+    entry, proof = ledger.entry(51_207), ledger.prove(51_207)
+    notes = {
+        "overlap": sign_note(text, [elder, heir, *publish]),
+        "retired": sign_note(text, [heir, publish[1]]),
+        "before": sign_note(text, [elder, publish[0]]),
+    }
+    folders = {
+        name: big_log._lay(tmp_path / name, entry, format_tlog_proof(replace(proof, note=note)))
+        for name, note in notes.items()
+    }
+    sumdb = str(tools.sumdb())
+    must_split(judged([sumdb, LOG_VKEY, "proof"], folders), {"overlap", "before"})
+    must_split(judged([sumdb, format_vkey(new), "proof"], folders), {"overlap", "retired"})
