@@ -61,6 +61,15 @@ class StampFolder:
                     return [record]
         return []
 
+    def all(self, size: int) -> Sequence[tuple[int, Anchor]]:
+        """Return index and record of every time stamp below ``size``, those over lists included."""
+        found: list[tuple[int, Anchor]] = []
+        for index in self._indexing.query.stamps(size):
+            for _, _, content in self._store.read(index, index + 1):
+                record = parse_record(content)
+                found += [(index, record)] if isinstance(record, Anchor) else []
+        return found
+
     def _whole(self, index: int, entry: bytes, anchor: Anchor) -> RecordedStamp | None:
         """Return a stamp with its files, None where one is missing or another than the record names."""
         facts = anchor.facts if isinstance(anchor.facts, dict) else {}
@@ -94,6 +103,7 @@ async def open_stamping(
     from gateway.adapters.revocation_lists import WebRevocationLists  # noqa: PLC0415 - as below
     from gateway.adapters.timestamping import HttpTimeStamper  # noqa: PLC0415 - aiohttp only where an authority is
     from gateway.adapters.webhook.sender import make_tls  # noqa: PLC0415 - as above
+    from gateway.pipeline.restamping import Restamping, RestampSettings  # noqa: PLC0415 - as above
     from gateway.pipeline.revocations import Revocations  # noqa: PLC0415 - as above
     from gateway.pipeline.stamping import Stamping, StampSettings  # noqa: PLC0415 - as above
 
@@ -112,6 +122,11 @@ async def open_stamping(
         await indexing.indexed(size)
         return await asyncio.to_thread(folder.newest, size)
 
+    async def stamps() -> Sequence[tuple[int, Anchor]]:
+        size = committer.size
+        await indexing.indexed(size)
+        return await asyncio.to_thread(folder.all, size)
+
     async def published(size: int) -> tuple[int, bytes]:
         covering = outside.covering
         cosigned = None if covering is None else await covering(max(size, committer.size))
@@ -121,6 +136,19 @@ async def open_stamping(
         note = await asyncio.to_thread(store.layout.checkpoint.read_bytes)
         return parse_checkpoint(parse_note(note).text).size, note
 
+    revocations = Revocations(WebRevocationLists(site.path), block.crl, stamp.clock)
+    restamping = Restamping(
+        RestampSettings(origin=site.settings.ledger.origin, gateway=site.plan.gateway, run=stamp.run),
+        authority,
+        stamper,
+        store.frozen,
+        stamps,
+        revocations,
+        committer,
+        stamp,
+        stamp.clock,
+        os_entropy,
+    )
     return Stamping(
         settings,
         authority,
@@ -132,7 +160,8 @@ async def open_stamping(
         stamp,
         stamp.clock,
         os_entropy,
-        revocations=Revocations(WebRevocationLists(site.path), block.crl, stamp.clock),
+        revocations=revocations,
+        beside=restamping.step,
     )
 
 

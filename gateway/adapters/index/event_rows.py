@@ -88,6 +88,11 @@ def memberships_of(record: Document, index: int) -> list[tuple[object, ...]]:
     ]  # fmt: skip
 
 
+def anchor_event(record: Document) -> str:
+    """Return the event of an anchor; a time stamp over the list of all others is `restamped`: it is about no note."""
+    return "restamped" if "list_sha256" in _part(record, "facts") else str(record["event"])
+
+
 def closes(record: Document) -> int | None:
     """Return the effective time at which a batch record ends every open membership, None if it does not."""
     if record.get("kind") != "batch" or record.get("effect", "applied") != "applied":

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.adapters.index import schema
 from gateway.adapters.index.chunks import Chunk, load, seconds_above, seconds_below
-from gateway.adapters.index.event_rows import closes, event_of, links_of, memberships_of, object_of
+from gateway.adapters.index.event_rows import anchor_event, closes, event_of, links_of, memberships_of, object_of
 from gateway.adapters.index.reading_view import DECODER, READING_START, ReadingView
 from gateway.adapters.segment_store.reader import Place, SegmentReader
 from gateway.ledger.entry import SALT_SIZE
@@ -263,7 +263,7 @@ class IndexFollower:
                 case "batch":
                     self._write_memberships(index, record)
                 case "anchor":
-                    anchor = (index, record["event"], record["size"], record["root"], record.get("gen_ns"))
+                    anchor = (index, anchor_event(record), record["size"], record["root"], record.get("gen_ns"))
                     self._db.execute("INSERT INTO anchor VALUES (?, ?, ?, ?, ?)", anchor)
                 case _:
                     pass

@@ -190,6 +190,11 @@ class IndexQuery:
         over = self._rows(f"{known} AND size > ? ORDER BY idx LIMIT 1", (size, last), size)
         return sorted({(row[0], row[1]) for row in (*below, *inside, *over)})
 
+    def stamps(self, size: int) -> list[int]:
+        """Return the indexes of all time stamps, those over lists included, in order."""
+        known = "SELECT idx FROM anchor WHERE event IN ('timestamped', 'restamped') AND idx < ? ORDER BY idx"
+        return [row[0] for row in self._rows(known, (size,), size)]
+
     def linked(self, what: str, key: str, size: int, *, after: int = -1, limit: int = ROWS_MAX) -> list[int]:
         """Return the indexes of all records (no readings) that name a batch, excursion, person …, in order."""
         query = "SELECT idx FROM link WHERE what = ? AND key = ? AND idx > ? AND idx < ? ORDER BY idx LIMIT ?"

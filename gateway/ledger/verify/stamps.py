@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from gateway.errors import EvidenceRefused
 from gateway.ledger.authority import Authority
 from gateway.ledger.records import Anchor, Key
+from gateway.ledger.token_list import LIST, LIST_TOKEN, Token, is_list, parse_tokens
 from gateway.ledger.verify import texts
 from gateway.ledger.verify.findings import Finding
 
@@ -50,6 +51,7 @@ class Stamps:
         self._outside = authority
         self._fail = fail
         self._whole = whole
+        self._tokens: list[Token] = []
         self._named: set[str] = set()
         self._lists: set[str] = set()
         self._known: dict[str, Authority] = {}
@@ -62,6 +64,12 @@ class Stamps:
 
     def take(self, index: int, anchor: Anchor) -> bytes | None:
         """Judge one record; return the frozen note that it is about, None where that is not there as it was."""
+        self._tokens.append(Token(anchor.size, str(anchor.token_sha256)))
+        if is_list(anchor.facts):
+            why = self._judge_list(index, anchor)
+            if why:
+                self._say(why[0], anchor.size, why[1])
+            return None
         note = self._beside.note(anchor.size)
         if note is None:
             self._say("missing", anchor.size, "frozen note is missing")
@@ -75,8 +83,30 @@ class Stamps:
             self._say(class_, anchor.size, text)
         return note
 
+    def _judge_list(self, index: int, anchor: Anchor) -> tuple[str, str] | None:
+        """Judge a list of all time stamps before it: its bytes, what it names, the answer over it."""
+        facts = anchor.facts if isinstance(anchor.facts, dict) else {}
+        content = self._blob(facts.get(LIST))
+        if content is None:
+            return "missing", "list of time stamps is missing"
+        if sha256(content).hexdigest() != anchor.note_sha256:
+            return "altered", "list of time stamps differs from its record"
+        try:
+            _, named = parse_tokens(content)
+        except EvidenceRefused:
+            return "altered", "list of time stamps cannot be read"
+        before = self._tokens[:-1]
+        if named[len(named) - len(before) :] != before or (self._whole and len(named) != len(before)):
+            return "altered", "list of time stamps names others than the ledger"
+        return self._judge_answer(index, anchor, content, self._blob(facts.get(LIST_TOKEN)))
+
+    def _blob(self, digest: Any) -> bytes | None:
+        return self._beside.blob(digest) if isinstance(digest, str) else None
+
     def _judge(self, index: int, anchor: Anchor, note: bytes) -> tuple[str, str] | None:
-        answer = self._beside.token(anchor.size)
+        return self._judge_answer(index, anchor, note, self._beside.token(anchor.size))
+
+    def _judge_answer(self, index: int, anchor: Anchor, note: bytes, answer: bytes | None) -> tuple[str, str] | None:
         if answer is None:
             return "missing", "time stamp is missing"
         if sha256(answer).hexdigest() != anchor.token_sha256:
