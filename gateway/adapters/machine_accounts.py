@@ -39,6 +39,7 @@ SCOPES: Final = frozenset(
         "delivery.read",
         "hook.test",
         "hook.replay",
+        "backup",
         "key.rotate",
         "key.revoke",
     },

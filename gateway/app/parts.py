@@ -141,6 +141,9 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     key_desk = make_key_desk(
         site, keys, committer, stamp, desks.audits, lambda: bundles.adopt(adopt_keys(site, store, outside, keys).policy)
     )
+    backups = BackupDesk(site, build.version, committer, stamp, desks.audits)
+    health = _health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping, keys)
+    health.more.append(backups.figures)
     return Parts(
         version=build.version,
         clock=clock,
@@ -159,7 +162,9 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         projectors=await open_projectors(site, clock, committer, LedgerLookup(lambda: indexing.query, store), stack),
         desks=desks,
         key_desk=key_desk,
-        health=_health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping, keys),
+        backups=backups,
+        restored=RestoredWatch(site.state, site.plan.gateway, committer, stamp),
+        health=health,
         opening=([*opening, *configured], side_objects),
     )
 

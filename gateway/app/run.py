@@ -78,6 +78,7 @@ class Listening:
             desks.evidence,
             parts.health,
             log,
+            parts.backups,
             parts.key_desk,
             open_tree=open_tree,
         ).application()
@@ -133,6 +134,8 @@ class Life:
             *parts.outside.tasks(parts.committer),
             *([("stamping", parts.stamping.run)] if parts.stamping is not None else []),
             ("disk", parts.disk_watch.run),
+            ("backup", parts.backups.run),
+            ("restored", parts.restored.run),
             *((f"projector {name}", projector.run) for name, projector in parts.projectors.items()),
             *self._listening.serve(),
         ):

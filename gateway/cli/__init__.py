@@ -27,6 +27,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "hook": ("gateway.cli.hook", "Webhooks to the QMS: test, list, show, replay, receive"),
     "influx": ("gateway.cli.influx", "The InfluxDB projection: status and replay"),
     "opcua": ("gateway.cli.opcua", "Look at an OPC UA server"),
+    "backup": ("gateway.cli.backup", "Back up the running gateway, encrypted, and read it back"),
+    "restore": ("gateway.cli.restore", "Restore a backup or a mirror into an empty folder, or drill it"),
     "user": ("gateway.cli.user", "Machine accounts and their tokens"),
 }
 """Command word → module and help line. The module holds a click command of the same name."""

@@ -61,7 +61,7 @@ def verify(
     Exit 0 verified, 1 not, 69 PATH cannot be read, 78 bad policy.
     """
     found = path if path is not None else ledger_folder(config_folder(config))
-    policy, authority = _read_policy(witness_policy), _read_authority(tsa)
+    policy, authority = read_policy(witness_policy), _read_authority(tsa)
     if found.is_dir():
         result = _verify_folder(
             found, policy, authority, (first, stop), all_seals=all_seals, show=not (as_json or quiet)
@@ -89,7 +89,7 @@ def _verify_folder(
     from gateway.adapters.segment_store.verify_folder import verify_folder
 
     own = root / "keys" / "policy"
-    trusted = policy if policy is not None or not own.is_file() else _read_policy(own)
+    trusted = policy if policy is not None or not own.is_file() else read_policy(own)
     with progress_bar("files verified", wanted=show) as progress:
         return verify_folder(
             root,
@@ -135,7 +135,7 @@ def _read_authority(path: Path | None) -> Authority | None:
         raise ConfigurationRefused(f"{path}: {error.text}", remedy=error.remedy or "name a PEM file") from error
 
 
-def _read_policy(path: Path | None) -> Policy | None:
+def read_policy(path: Path | None) -> Policy | None:
     from gateway.ledger.policy import parse_policy
 
     if path is None:

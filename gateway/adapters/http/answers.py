@@ -328,3 +328,13 @@ class HealthAnswer(BaseModel):
     readings: dict[str, int]
     quarantined: dict[str, int]
     refused: dict[str, str]
+
+
+class BackupAnswer(_Answer):
+    """How far the backup being made is, in bytes, and how the last one ended."""
+
+    state: str = Field(description="none, running, done or failed")
+    done: int
+    total: int
+    newest: str | None
+    result: dict[str, Any] | None = None

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.status import HTTP_404_NOT_FOUND, HTTP_405_METHOD_NOT_ALLOWED
 
+from gateway.adapters.http.backup_routes import BackupDesk, BackupRoutes
 from gateway.adapters.http.bodies import BatchEventBody
 from gateway.adapters.http.condition_routes import ConditionRoutes
 from gateway.adapters.http.delivery_routes import DeliveryRoutes
@@ -36,6 +37,7 @@ class Api:
         evidence: EvidenceDesk,
         health: Health,
         log: LogDesk,
+        backups: BackupDesk,
         keys: KeyDesk,
         *,
         open_tree: bool = False,
@@ -47,6 +49,7 @@ class Api:
             *DeliveryRoutes(gate, deliveries).routes(),
             *ConditionRoutes(gate, conditions, evidence).routes(),
             *LogRoutes(gate, log, open_tree=open_tree).routes(),
+            *BackupRoutes(gate, backups).routes(),
             *KeyRoutes(gate, keys).routes(),
         ]
 

@@ -77,3 +77,9 @@ class HookReplayBody(_Body):
     to: str | None = Field(default=None, description="send the same bytes to this sink instead, confirmed ones as well")
     dry_run: bool = False
     reason: str | None = None
+
+
+class BackupBody(_Body):
+    """`POST /api/v1/operations/backup`: begin a backup; a folder may be named over the control socket only."""
+
+    to: str | None = Field(default=None, description="folder instead of the configured one")

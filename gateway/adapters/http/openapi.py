@@ -117,6 +117,15 @@ OPERATIONS: Final = (
     Operation("get", "/api/v1/deviations", "batch.read", "List deviations", answers.DeviationList, query=("open",)),
     Operation("get", "/api/v1/deviations/{deviation}", "batch.read", "Show a deviation", answers.DeviationAnswer),
     Operation("get", "/evidence/{digest}.zip", "bundle.export", "The bundle that an event names by its hash", None),
+    Operation(
+        "post",
+        "/api/v1/operations/backup",
+        "backup",
+        "Begin a backup",
+        answers.BackupAnswer,
+        bodies.BackupBody,
+    ),
+    Operation("get", "/api/v1/backup", "backup", "How far the backup is", answers.BackupAnswer),
     Operation("get", "/log/checkpoint", "", "The published checkpoint, a signed note", None, media=TEXT),
     Operation("get", "/log/policy", "", "Keys and witnesses of the log, a tlog-policy", None, media=TEXT),
     Operation(

@@ -302,7 +302,7 @@ def test_killed_at_any_moment_the_copy_stays_whole(box):
             child = subprocess.Popen(
                 [sys.executable, "-c", _CHILD, str(box.folder), server.url, server.owner],
                 stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.getcwd()},
+                env={**os.environ, "PYTHONPATH": str(Path.cwd())},
             )
             assert child.stdout.readline() == b"on\n"
             time.sleep(0.02 + 0.04 * turn)
