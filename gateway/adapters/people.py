@@ -19,7 +19,7 @@ from gateway.ledger.names import NAME_BYTES_MAX, SALT_BYTES, Opening, make_openi
 from gateway.ports import Person
 
 SCHEMA: Final = 1
-BUSY_MS: Final = 5_000
+BUSY_MS: Final = 30_000
 TABLES: Final = """
 CREATE TABLE name (
   id INTEGER PRIMARY KEY, number INTEGER NOT NULL, name TEXT NOT NULL UNIQUE, salt BLOB, text TEXT,
