@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.adapters.index import schema
 from gateway.adapters.segment_store.layout import Layout, SegmentName
+from gateway.adapters.segment_store.reader import SegmentReader
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.ledger.entry import SALT_SIZE
 from gateway.ledger.frame import HEADER_SIZE, parse_frame_header
@@ -44,14 +45,20 @@ class EntryFetch:
         self._layout = layout
         self._maps: OrderedDict[int, mmap.mmap] = OrderedDict()
         self._packed: OrderedDict[int, _Packed] = OrderedDict()
+        self.reader = SegmentReader(layout)
         self._frame: tuple[int, int, int, int, int, array[int]] | None = None
 
-    def record(self, index: int) -> bytes | None:
-        """Return the JSON of an indexed record, None when its file is gone."""
+    def record(self, index: int, *, alone: bool = False) -> bytes | None:
+        """Return the JSON of an indexed record, None when its file is gone.
+
+        ``alone``: its neighbours will not be asked for: a packed segment is unpacked only as far as it stands, and not kept.
+        """
         found = self._frame_of(index)
         if found is None:
             return None
         first, _, file, place, length, skips = found
+        if alone and self._lies_packed(file):
+            return next((content for _, _, content in self.reader.pick([index])), None)
         skipped = (index - first) // schema.SKIP
         walk = (index - first) % schema.SKIP
         packed = self._packed_file(file)
@@ -67,10 +74,6 @@ class EntryFetch:
         """Return (first index of the file, offset of the frame)."""
         found = self._frame_of(index)
         return None if found is None else (found[2], found[3])
-
-    def drop_unpacked(self) -> None:
-        """Give back the memory of the packed segment that was read last."""
-        self._packed.clear()
 
     def close(self) -> None:
         """Close all files."""
@@ -124,13 +127,21 @@ class EntryFetch:
         known = self._packed.get(segment)
         if known is not None:
             return known
-        path = self._layout.segment(SegmentName(segment, packed=True))
-        if self._layout.segment(SegmentName(file, packed=False)).exists() or not path.exists():
+        if not self._lies_packed(file):
             return None
+        path = self._layout.segment(SegmentName(segment, packed=True))
         known = self._packed[segment] = _Packed(read_segment(path, packed=True))
         if len(self._packed) > _UNPACKED_MAX:
             self._packed.popitem(last=False)
         return known
+
+    def _lies_packed(self, file: int) -> bool:
+        """Say whether a packed segment took the place of a file and is not unpacked here."""
+        segment = segment_of(file)
+        if file in self._maps or segment in self._packed:
+            return False
+        packed = self._layout.segment(SegmentName(segment, packed=True))
+        return not self._layout.segment(SegmentName(file, packed=False)).exists() and packed.exists()
 
 
 def _walk(content: bytes | mmap.mmap, position: int, steps: int, salt: int) -> bytes:

@@ -16,7 +16,7 @@ from gateway.adapters.index.chunks import Chunk, load, seconds_above, seconds_be
 from gateway.adapters.index.event_rows import anchor_event, closes, event_of, links_of, memberships_of, object_of
 from gateway.adapters.index.reading_view import DECODER, READING_START, ReadingView
 from gateway.adapters.segment_store.reader import Place, SegmentReader
-from gateway.ledger.entry import SALT_SIZE
+from gateway.ledger.entry import SALT_SIZE, derive_salt
 from gateway.ledger.frame import HEADER_SIZE, PREFIX_SIZE, TRAILER_SIZE, Frame, split_body
 
 PIECE_ENTRIES: Final = 65_536
@@ -189,11 +189,7 @@ class IndexFollower:
                     self._sources[document["signal"]] = document["source"]
                     self._sid_of(document["signal"])
             index += 1
-        last = (
-            items[-1]
-            if not frame.stripped
-            else next(iter(self._reader.read(frame.stop - 1, frame.stop)))[1] + items[-1]
-        )
+        last = derive_salt(frame.seed, frame.stop - 1) + items[-1] if frame.stripped else items[-1]
         file, restored = place.file.first, SALT_SIZE - salt
         length = HEADER_SIZE + position + PREFIX_SIZE * frame.n + len(frame.checkpoint) + TRAILER_SIZE
         # A sealed file has no salts: its frames once stood 16 bytes further on for each entry before them.

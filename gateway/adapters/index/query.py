@@ -90,7 +90,7 @@ class IndexQuery:
         """Return the JSON of one record, None if it is not below ``size`` or pruned."""
         with self._lock:
             self._require(size)
-            return self._fetch.record(index) if index < size else None
+            return self._fetch.record(index, alone=True) if index < size else None
 
     def readings(
         self, signal: str, from_ns: int, to_ns: int, size: int, *, received: bool = False, limit: int | None = None
@@ -120,9 +120,7 @@ class IndexQuery:
         """Return for each signal that has any the first and last index of its readings with effective time in the stretch."""
         with self._lock:
             self._require(size)
-            found = spans_of(self._connection, self._fetch, signals, from_ns, to_ns, size)
-            self._fetch.drop_unpacked()
-            return found
+            return spans_of(self._connection, self._fetch.reader, signals, from_ns, to_ns, size)
 
     def between(self, hulls: Mapping[str, tuple[int, int]], size: int) -> list[int]:
         """Return the indexes of all readings of each signal from its first index to its last, ascending."""

@@ -5,12 +5,12 @@ A chunk whose times lie inside the stretch answers without a look at its records
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from gateway.adapters.index import schema
 from gateway.adapters.index.chunks import Row, load, seconds_above, seconds_below
-from gateway.adapters.index.entry_fetch import EntryFetch
 from gateway.adapters.index.reading_view import DECODER
+from gateway.adapters.segment_store.reader import SegmentReader
 
 _COLUMNS = "run, received_min, received_span, source_min, source_span, offsets"
 
@@ -27,22 +27,14 @@ def chunks_of(connection: schema.Database, signal: str, from_ns: int, to_ns: int
 
 
 def spans_of(
-    connection: schema.Database, fetch: EntryFetch, signals: Iterable[str], from_ns: int, to_ns: int, size: int
+    connection: schema.Database, reader: SegmentReader, signals: Iterable[str], from_ns: int, to_ns: int, size: int
 ) -> dict[str, tuple[int, int]]:
     """Return for each signal the first and last index below ``size`` with an effective time in ``[from_ns, to_ns)``."""
     chunks = {signal: chunks_of(connection, signal, from_ns, to_ns) for signal in signals}
-    # All beginnings before all ends: the records of one segment are then asked for one after the other.
-    firsts = {signal: _edge(fetch, rows, from_ns, to_ns, size) for signal, rows in chunks.items()}
-    lasts = {
-        signal: _edge(fetch, rows[::-1], from_ns, to_ns, size, backward=True)
-        for signal, rows in chunks.items()
-        if firsts[signal] is not None
-    }
-    return {
-        signal: (first, last)
-        for signal, last in lasts.items()
-        if (first := firsts[signal]) is not None and last is not None
-    }
+    firsts = _edges(reader, chunks, from_ns, to_ns, size)
+    found = {signal: rows[::-1] for signal, rows in chunks.items() if signal in firsts}
+    lasts = _edges(reader, found, from_ns, to_ns, size, backward=True)
+    return {signal: (firsts[signal], last) for signal, last in lasts.items()}
 
 
 def entries_between(connection: schema.Database, hulls: Mapping[str, tuple[int, int]]) -> list[int]:
@@ -66,21 +58,32 @@ def entries_between(connection: schema.Database, hulls: Mapping[str, tuple[int, 
     return found
 
 
-def _edge(
-    fetch: EntryFetch, chunks: Iterable[Row], from_ns: int, to_ns: int, size: int, *, backward: bool = False
-) -> int | None:
-    """Return the first index (``backward``: the last) below ``size`` whose effective time lies in the stretch."""
-    for chunk in chunks:
-        first, last = chunk.span
-        base = chunk.run << schema.RUN_BITS
-        inside = from_ns <= first and last < to_ns
-        for offset in reversed(chunk.offsets) if backward else chunk.offsets:
-            index = base + offset
-            if index >= size:
-                continue
-            if inside:
-                return index
-            content = fetch.record(index)
-            if content is not None and from_ns <= DECODER.decode(content).effective_ns < to_ns:
-                return index
-    return None
+def _edges(
+    reader: SegmentReader,
+    chunks: Mapping[str, Sequence[Row]],
+    from_ns: int,
+    to_ns: int,
+    size: int,
+    *,
+    backward: bool = False,
+) -> dict[str, int]:
+    """Return of each signal the first index (``backward``: the last) below ``size`` whose effective time is in the stretch.
+
+    Goes chunk by chunk for all signals together, so that a segment is read once for them, not once for each.
+    """
+    found: dict[str, int] = {}
+    left = {signal: list(rows) for signal, rows in chunks.items()}
+    while left := {signal: rows for signal, rows in left.items() if rows and signal not in found}:
+        asked: dict[int, str] = {}
+        for signal, rows in left.items():
+            chunk = rows.pop(0)
+            indexes = [index for offset in chunk.offsets if (index := (chunk.run << schema.RUN_BITS) + offset) < size]
+            if indexes and from_ns <= chunk.span[0] and chunk.span[1] < to_ns:
+                found[signal] = indexes[-1 if backward else 0]
+            else:
+                asked.update(dict.fromkeys(indexes, signal))
+        for index, _, content in reader.pick(sorted(asked)):
+            signal = asked[index]
+            if (backward or signal not in found) and from_ns <= DECODER.decode(content).effective_ns < to_ns:
+                found[signal] = index
+    return found

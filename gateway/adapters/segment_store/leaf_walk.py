@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from gateway.adapters.segment_store.missing import missing_record
-from gateway.adapters.segment_store.reader import SegmentReader
+from gateway.adapters.segment_store.reader import Place, SegmentReader
 from gateway.adapters.segment_store.tile_maker import TileMaker
 from gateway.ledger.frame import Frame, frame_leaves
 from gateway.ledger.segment import SEGMENT_ENTRIES
 from gateway.ledger.tile import TILE_WIDTH, Tile
+
+FAR: Final = 1 << 63
+"""An index behind every ledger: a walk is asked for no end."""
 
 
 class LeafWalk:
@@ -18,7 +22,7 @@ class LeafWalk:
     def __init__(self, reader: SegmentReader, maker: TileMaker) -> None:
         self._reader = reader
         self._maker = maker
-        self._frames: Iterator[Frame] = iter(())
+        self._frames: Iterator[tuple[Place, Frame]] = iter(())
         self._first = 0
         self._leaves: list[bytes] = []
 
@@ -41,8 +45,8 @@ class LeafWalk:
         if self._first <= at < end:
             return True
         if not end <= at < end + SEGMENT_ENTRIES or not end:
-            self._frames = self._reader.walk(at)
-        frame = next((one for one in self._frames if one.stop > at), None)
+            self._frames = self._reader.frames(at, FAR)
+        frame = next((one for _, one in self._frames if one.stop > at), None)
         if frame is None or frame.first > at:
             return False
         self._first, self._leaves = frame.first, frame_leaves(frame)

@@ -28,7 +28,8 @@ from gateway.ledger.frame import (
 from gateway.ledger.segment import FILE_HEADER_SIZE, SEGMENT_ENTRIES, segment_of
 from gateway.ledger.segment_stream import SegmentStream
 
-FAR: Final = 1 << 63
+LONG_RANGE: Final = 4_096
+"""From so many entries on a range is read once from left to right: nobody comes back for its files."""
 _TABLES_MAX: Final = 32
 """Frame tables kept; one of 65,536 single-entry frames takes 1 MiB."""
 
@@ -75,14 +76,16 @@ class SegmentReader:
     def frames(self, first: int, stop: int) -> Iterator[tuple[Place, Frame]]:
         """Yield the frames that hold ``first <= index < stop``, from the one with ``first`` on, as far as they are whole.
 
-        Raises `LedgerDoubt` when a frame that should be there cannot be read.
+        A long range is read left to right with one frame of a packed file in memory; for a short one the file that was
+        unpacked last is kept. Raises `LedgerDoubt` when a frame that should be there cannot be read.
         """
         while first < stop:
             name = self._file_of(first)
             if name is None:
                 return
             before = first
-            for place, frame in self._frames_of(name, first, stop):
+            of_file = self._unpacking if name.packed and stop - first >= LONG_RANGE else self._frames_of
+            for place, frame in of_file(name, first, stop):
                 yield place, frame
                 first = frame.stop
             if first == before:
@@ -97,22 +100,8 @@ class SegmentReader:
                     yield index, entry[:SALT_SIZE], entry[SALT_SIZE:]
                 index += 1
 
-    def walk(self, first: int) -> Iterator[Frame]:
-        """Yield the frames from the one that holds ``first`` to the end, left to right; of a packed file one is in memory."""
-        while (name := self._file_of(first)) is not None:
-            before = first
-            if name.packed:
-                frames = self._unpacking(name, partial(_reaches, before))
-            else:
-                frames = (frame for _, frame in self._frames_of(name, first, FAR))
-            for frame in frames:
-                yield frame
-                first = frame.stop
-            if first == before:
-                return
-
     def pick(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
-        """Yield (index, salt, JSON) of some entries, ascending; what lies between them is not taken apart."""
+        """Yield (index, salt, JSON) of some entries, ascending; what lies between is not taken apart, what is pruned left out."""
         at = 0
         while at < len(indexes):
             before = at
@@ -120,8 +109,7 @@ class SegmentReader:
                 stop = bisect_left(indexes, frame.stop, at)
                 yield from pick_entries(frame, indexes[at:stop])
                 at = stop
-            if at == before:
-                return
+            at += at == before
 
     def _holding(self, indexes: Sequence[int], at: int) -> Iterator[Frame]:
         """Yield the frames of one file that hold any of the indexes from place ``at`` on."""
@@ -137,18 +125,20 @@ class SegmentReader:
             low = bisect_left(indexes, header.first, at, stop)
             return low < stop and indexes[low] < header.first + header.n
 
-        for frame in self._unpacking(name, wanted):
+        for _, frame in self._unpacking(name, indexes[at], indexes[stop - 1] + 1, wanted):
             yield frame
-            if frame.stop > indexes[stop - 1]:
-                return
 
-    def _unpacking(self, name: SegmentName, wanted: Callable[[FrameHeader], bool]) -> Iterator[Frame]:
-        """Yield frames of a packed file as it is unpacked, piece by piece."""
+    def _unpacking(
+        self, name: SegmentName, first: int, stop: int, wanted: Callable[[FrameHeader], bool] | None = None
+    ) -> Iterator[tuple[Place, Frame]]:
+        """Yield the frames of a packed file, as it is unpacked piece by piece, that hold ``first <= index < stop``."""
         try:
             stream = SegmentStream(read_pieces(self._layout.segment(name), packed=True))
             stream.header()
-            for placed in stream.frames(wanted):
-                yield placed.frame
+            for placed in stream.frames(wanted or partial(_reaches, first)):
+                yield Place(name, placed.offset), placed.frame
+                if placed.frame.stop >= stop:
+                    return
         except EvidenceRefused as error:
             raise LedgerDoubt(
                 f"damaged: {name.text}: {error.text}", remedy="restore this file from backup or mirror"

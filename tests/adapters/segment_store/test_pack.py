@@ -12,6 +12,7 @@ from gateway.adapters.index import IndexFollower, IndexQuery
 from gateway.adapters.segment_store import Layout, SegmentStore
 from gateway.adapters.segment_store.leaf_walk import LeafWalk
 from gateway.adapters.segment_store.pack import compress, packable
+from gateway.adapters.segment_store.reader import LONG_RANGE
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.adapters.segment_store.verify_folder import verify_folder
 from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
@@ -84,6 +85,9 @@ def test_a_packed_segment_reads_proves_verifies_and_indexes_as_before(ledger):
         assert [fresh.record(index, size) for index in (0, 63, 64, 20_000, 45_678, 65_599)] == [
             reading(index + 1) for index in (0, 63, 64, 20_000, 45_678, 65_599)
         ]
+        assert [found.content for found in fresh.readings("BR-201-CTL/temp", 0, 1 << 62, size)][45_678] == reading(
+            45_679
+        )
         fresh.close()
     follower.rebuild(size)
     rebuilt = IndexQuery(path.parent / "state" / "index.db", store.layout)
@@ -103,13 +107,14 @@ def test_a_packed_segment_is_picked_and_walked_in_pieces_as_before(ledger):
     wanted = [0, 1, 63, 19_999, 20_000, 45_678, 65_534, 65_535, 65_536, 65_599]
     before = list(store.pick(wanted)), list(store.pick(range(40_000, size, 977)))
     proofs = [store.prove(index, size) for index in wanted]
-    frames = [(frame.first, frame.checkpoint) for frame in store.reader.walk(30_000)]
+    frames = [(frame.first, frame.checkpoint) for _, frame in store.reader.frames(30_000, size)]
     assert store.pack() == 0
     assert (list(store.pick(wanted)), list(store.pick(range(40_000, size, 977)))) == before
     nodes = store.nodes(size)
     assert [prove_inclusion(nodes, index, size) for index in (*wanted, 5)][:-1] == proofs
-    assert [(frame.first, frame.checkpoint) for frame in store.reader.walk(30_000)] == frames
-    assert list(store.reader.walk(size)) == []
+    assert [(frame.first, frame.checkpoint) for _, frame in store.reader.frames(30_000, size)] == frames
+    assert list(store.reader.frames(size, 1 << 63)) == []
+    assert [frame.first for _, frame in store.reader.frames(0, LONG_RANGE)] == [0, 4_000]
     assert list(store.pick([size])) == []
     with pytest.raises(EvidenceRefused, match="ends before record"):
         LeafWalk(store.reader, store.tile_maker).tile(Tile(0, size // 256, 255))
