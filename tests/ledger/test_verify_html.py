@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.ledger.names import format_openings, make_opening
 from gateway.ledger.policy import Policy, format_policy
+from gateway.ledger.verify.bundle import blob_name
 from tests.counterparts.chromium import Page, chromium
-from tests.ledger.mutants import Members, mutants
+from tests.ledger.mutants import ANYWHERE, Members, listed, mutants
 from tests.ledger.test_bundle import BUNDLE, GOOD, OWN, both, make_bundle
 from tests.ledger.test_damage import POLICY
 from tests.paths import ROOT
@@ -101,6 +103,65 @@ async def test_us_01_three_verifiers_agree_on_1000_mutants(page):
     seen |= await all_three_agree(page, SMALL, 400, 3, None)
     seen |= await all_three_agree(page, golden(), 100, 4, None)
     assert {"altered", "missing", "inserted", "reordered", "signature", "unwitnessed"} <= seen
+
+
+def named() -> Members:
+    """A bundle with three names that open, and two side objects."""
+    openings = [
+        make_opening(text, bytes([n]) * 32) for n, text in enumerate(("Åsa Berg", 'O\'Hara \u2028 "x"', "山田"))
+    ]
+    blobs = [b"one side object" * 40, bytes(range(256))]
+    extra = {"names.jsonl": format_openings(openings)}
+    extra |= {blob_name(content): content for content in blobs}
+    return make_bundle(extra=extra)
+
+
+@pytest.mark.integration
+async def test_us_05_three_verifiers_open_names_and_refuse_a_wrong_one(page):
+    base = named()
+    lines = base["names.jsonl"].splitlines(keepends=True)
+    blob = next(name for name in base if name.startswith("blob/"))
+    opening = json.loads(lines[0])
+    cases = {
+        "good": base,
+        "one erased": base | {"names.jsonl": b"".join(lines[1:])},
+        "all erased": {name: content for name, content in base.items() if name != "names.jsonl"},
+        "another name": base | {"names.jsonl": base["names.jsonl"].replace("Åsa".encode(), b"Eva")},
+        "another salt": base | {"names.jsonl": base["names.jsonl"].replace(b'"salt":"00', b'"salt":"01', 1)},
+        "another order of members": base | {"names.jsonl": json.dumps(dict(reversed(opening.items()))).encode()},
+        "upper case": base
+        | {"names.jsonl": lines[0].replace(opening["name"].encode(), opening["name"].upper().encode())},
+        "decomposed": base | {"names.jsonl": lines[0].replace("Å".encode(), "A\u030a".encode())},
+        "no text": base | {"names.jsonl": b'{"name":"00","salt":""}\n'},
+        "a number": base | {"names.jsonl": b'{"name":1,"salt":"","text":""}\n'},
+        "a list": base | {"names.jsonl": b"[]\n"},
+        "other blob": base | {blob: b"other"},
+        "blob elsewhere": base | {"blob/00/ab": b"x"},
+    }
+    cases = {name: listed(one) for name, one in cases.items()}
+    said = await in_browser(page, base, list(cases.values()), POLICY)
+    for (name, members), (result, lines) in zip(cases.items(), said, strict=True):
+        ours = both(members, POLICY)
+        assert (lines, result) == (ours.lines(), ours.result), name
+        good = name in {"good", "one erased", "all erased", "another order of members"}
+        assert (result == "verified") is good, (name, lines)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_us_01_three_verifiers_agree_on_500_damaged_names_and_side_objects(page):
+    base = named()
+    part = {name: content for name, content in base.items() if name.startswith(("names", "blob/"))}
+    damaged = [base | one for one in mutants(part | {"manifest.json": b"{}"}, 500, 78, ways=ANYWHERE)]
+    damaged = [listed(one | {"manifest.json": base["manifest.json"]}) for one in damaged]
+    seen = set()
+    for first in range(0, 500, BATCH):
+        chosen = damaged[first : first + BATCH]
+        for members, (result, lines) in zip(chosen, await in_browser(page, base, chosen, POLICY), strict=True):
+            ours = both(members, POLICY)
+            assert (lines, result) == (ours.lines(), ours.result)
+            seen.add(lines[-1].partition(": ")[2])
+    assert {"a name does not open its commitment", "content hash differs from its name"} <= seen
 
 
 def edges() -> dict[str, Members]:
