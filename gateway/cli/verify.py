@@ -136,6 +136,7 @@ def _read_authority(path: Path | None) -> Authority | None:
 
 
 def read_policy(path: Path | None) -> Policy | None:
+    """Return the policy of a file, None without one; raise `ConfigurationRefused` (78) when it is none."""
     from gateway.ledger.policy import parse_policy
 
     if path is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = "MCH-1"
-SCOPES = "batch.create,batch.start,batch.end,batch.read,bundle.export,live.read,health.read"
+SCOPES = "batch.create,batch.start,batch.end,batch.read,bundle.export,live.read,health.read,backup"
 
 
 def machine_mqtt(machine: str, connection: str = "plant") -> dict[str, Any]:

@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 
 
 class WitnessProcess(OwnedServer):
-    """Its key is on the first line it prints; kill and start again keep port, key and notes."""
+    """Its key is on the first line it prints; kill and start again keep port, key and notes. `mirror`: more options."""
 
-    def __init__(self, folder: Path, log: str, name: str, *, notify: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, log: str, name: str, *, notify: str | None = None, mirror: Sequence[str] = ()
+    ) -> None:
         super().__init__(folder, free_port(), compiled_environment())
         self.state = folder / "state"
         self._log_key = log
         self._name = name
         self._notify = notify
+        self.mirror = list(mirror)
 
     def command(self) -> Sequence[str]:
         words = ["--listen", f"127.0.0.1:{self.port}", "--state", str(self.state), "--log", self._log_key]
         words += ["--name", self._name]
         words += ["--notify", self._notify] if self._notify is not None else []
+        words += self.mirror
         return [sys.executable, "-m", "gateway", "witness", "serve", *words]
 
     @property
