@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from gateway.adapters.entropy import os_entropy
 from gateway.adapters.key_files import KeyFile
+from gateway.adapters.segment_store.store import SegmentStore
 from gateway.app.site import Site
+from gateway.app.witnesses import Outside, adopt_keys
 from gateway.config.models.gateway import Key as KeyBlock
 from gateway.config.secrets import CREDENTIALS
 from gateway.errors import ConfigurationRefused, EvidenceRefused, Unavailable
@@ -66,6 +68,7 @@ def known_keys(standing: KeyStanding, policy: Path) -> KeyStanding:
 
 def open_book(site: Site, standing: KeyStanding, seals: Sequence[Signer]) -> KeyBook:
     """Return the book of this run; raise `ConfigurationRefused` where no key of this ledger can seal."""
+    known_keys(standing, site.ledger / "keys" / "policy")
     if not standing.all("seal"):
         standing.adopt(
             Policy(logs=(seals[0].key,))
@@ -118,16 +121,19 @@ def key_opening(site: Site, book: KeyBook, stamp: Stamper, index_of: Callable[[i
 
 def make_key_desk(
     site: Site,
+    store: SegmentStore,
+    outside: Outside,
     book: KeyBook,
     committer: Committer,
     stamp: Stamper,
     audits: AuditLog,
-    adopt: Callable[[], None],
+    adopt: Callable[[Policy], None],
 ) -> KeyDesk:
-    """Return the desk that changes keys while the gateway runs; ``adopt`` takes up the policy that follows, in a thread."""
+    """Return the desk that changes keys while the gateway runs; ``adopt`` takes the policy of what leaves the box."""
 
     async def adopted() -> None:
-        await asyncio.get_running_loop().run_in_executor(None, adopt)
+        changed = await asyncio.get_running_loop().run_in_executor(None, adopt_keys, site, store, outside, book)
+        adopt(changed.policy)
 
     return KeyDesk(
         book,

@@ -19,7 +19,7 @@ from gateway.app.desks import Desks, evidence_folder, make_desks
 from gateway.app.finder import IndexFinder
 from gateway.app.health import Health
 from gateway.app.indexing import Indexing
-from gateway.app.keys import key_opening, key_report, known_keys, make_key_desk, open_book
+from gateway.app.keys import key_opening, key_report, make_key_desk, open_book
 from gateway.app.lookup import LedgerLookup
 from gateway.app.restored import RestoredWatch, refuse_rolled_back
 from gateway.app.setup import clock_limits, is_set_up, open_store, seal_signers
@@ -110,20 +110,15 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     head = await loop.run_in_executor(None, store.open)
     stack.callback(store.close)
     standing = _standing(site, store, head)
-    known = known_keys(standing.keys, store.layout.policy)
-    keys = await loop.run_in_executor(None, open_book, site, known, seals)
+    keys = await loop.run_in_executor(None, open_book, site, standing.keys, seals)
     stamp = Stamper(clock, dev=site.development, run=standing.run + 1, clock_number=standing.clock)
     clocks = ClockRecorder(clock, stamp, PlantZone(site.plan.zone), clock_limits(site))
     committer = _committer(site, store, head, keys, clock, lambda: carry(standing, stamp, site.plan.gateway))
     outside = await open_outside(site, store, head, committer, stamp, keys, stack)
     crashed = head.unclean or not standing.stopped
-    opening = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed), head.halted)
-    nth = len(opening)
-    opening += key_opening(site, keys, stamp, lambda more: committer.index_of(nth + more))
+    opened = start(clocks.record("start"), stamp, site.plan, build, origin, _found(head, crashed=crashed), head.halted)
+    opening = _opening(site, committer, stamp, keys, standing, opened)
     outside = adopt_keys(site, store, outside, keys)
-    configured, side_objects = effective(site.plan, site.files, stamp, standing)
-    for offset, record in enumerate([*opening, *configured]):
-        standing.apply(committer.index_of(offset), record)
     book = _book(site, stamp)
     intake = Intake(site.plan, standing, committer, committer, stamp, early=early_commits(site), batches=book)
     _know_repeats(site, standing, intake)
@@ -138,9 +133,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     desks = make_desks(
         site, build.version, committer, stamp, store, indexing, judge, book, bundles, outbox, maker, outside.exported
     )
-    key_desk = make_key_desk(
-        site, keys, committer, stamp, desks.audits, lambda: bundles.adopt(adopt_keys(site, store, outside, keys).policy)
-    )
+    key_desk = make_key_desk(site, store, outside, keys, committer, stamp, desks.audits, bundles.adopt)
     backups = BackupDesk(site, build.version, committer, stamp, desks.audits)
     health = _health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping, keys)
     health.more.append(backups.figures)
@@ -165,8 +158,21 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         backups=backups,
         restored=RestoredWatch(site.state, site.plan.gateway, committer, stamp),
         health=health,
-        opening=([*opening, *configured], side_objects),
+        opening=opening,
     )
+
+
+def _opening(
+    site: Site, committer: Committer, stamp: Stamper, keys: KeyBook, standing: Standing, opened: list[Record]
+) -> tuple[list[Record], list[bytes]]:
+    """Return the first records of a run, with side objects: its start, keys that enter or end, what comes into force."""
+    begun = len(opened)
+    changed = key_opening(site, keys, stamp, lambda nth: committer.index_of(begun + nth))
+    configured, side_objects = effective(site.plan, site.files, stamp, standing)
+    records = [*opened, *changed, *configured]
+    for offset, record in enumerate(records):
+        standing.apply(committer.index_of(offset), record)
+    return records, side_objects
 
 
 def _committer(

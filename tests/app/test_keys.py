@@ -143,9 +143,8 @@ def test_keys_of_a_ledger_without_records_of_them_come_from_the_policy_or_the_se
     (key,) = parse_policy(policy.read_text()).logs
     assert [one.key for one in known_keys(KeyStanding(), policy).all()] == [key]
     policy.unlink()
-    nothing = known_keys(KeyStanding(), policy)
-    assert nothing.all() == []
-    assert open_book(site, nothing, seal_signers(site)).key == key
+    assert known_keys(KeyStanding(), policy).all() == []
+    assert open_book(site, KeyStanding(), seal_signers(site)).key == key
 
 
 def test_a_token_does_not_seal_and_a_credential_is_written_where_it_is_kept(tmp_path, monkeypatch):

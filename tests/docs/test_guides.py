@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.counterparts.missing import need
 from tests.docs.shell_blocks import run_blocks, shell_blocks
 from tests.docs.test_readme import README
 from tests.paths import ROOT
@@ -26,3 +27,14 @@ def test_the_witness_guide_runs_as_it_stands(tmp_path: Path) -> None:
 def test_every_guide_is_named_in_readme() -> None:
     readme = README.read_text()
     assert [page.name for page in sorted(GUIDES.glob("*.md")) if f"docs/guides/{page.name}" not in readme] == []
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(150)
+def test_the_keys_guide_runs_as_it_stands(tmp_path: Path) -> None:
+    need("softhsm2-util")
+    done = run_blocks([*shell_blocks(README)[:3], *shell_blocks(GUIDES / "keys.md")], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^publish \S+\+[0-9a-f]{8} from \d+$", done.stdout, re.MULTILINE), done.stdout
+    assert "# publish " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("VERIFIED")
