@@ -1,8 +1,9 @@
-"""`gateway verify`: check a bundle or a ledger folder; the last line says it all (`ledger.md` 5)."""
+"""`gateway verify`: check a bundle, a ledger folder or a log at a URL; the last line says it all (`ledger.md` 5)."""
 
 from __future__ import annotations
 
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ BUNDLE_BYTES_MAX: Final = 4 * 1024**3
         "gateway verify B-123.zip --witness-policy client.policy", "gateway verify /var/lib/gateway/ledger --all"
     )
 )
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, metavar="[PATH|URL]")
 @click.option("--config", type=click.Path(path_type=Path), help="configuration folder, when no PATH is given")
 @click.option("--witness-policy", type=click.Path(path_type=Path), help="keys you trust, from another way than PATH")
 @click.option(
@@ -40,34 +41,46 @@ BUNDLE_BYTES_MAX: Final = 4 * 1024**3
 @click.option(
     "--all", "all_seals", is_flag=True, help="ledger folder: the seal of every frame, not of each file's last"
 )
+@click.option("--token-file", type=click.Path(path_type=Path), help="URL: token of an account with bundle.export")
+@click.option("--ca", type=click.Path(path_type=Path), help="URL: authority of its certificate (PEM)")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object")
 @click.option("--quiet", is_flag=True, help="the last line only")
 @click.pass_context
 def verify(
     ctx: click.Context,
-    path: Path | None,
+    path: str | None,
     config: Path | None,
     witness_policy: Path | None,
     tsa: Path | None,
     first: int,
     stop: int | None,
+    token_file: Path | None,
+    ca: Path | None,
     *,
     all_seals: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Check a bundle or a ledger folder.
+    """Check a bundle, a ledger folder, or the log that a gateway serves at a URL.
 
-    Exit 0 verified, 1 not, 69 PATH cannot be read, 78 bad policy.
+    A URL is read with an account that may export; without one its tree alone is checked, by --witness-policy. Exit 0
+    verified, 1 not, 69 PATH cannot be read, 78 bad policy.
     """
-    found = path if path is not None else ledger_folder(config_folder(config))
+    from gateway.adapters.log_client import is_url
+
     policy, authority = read_policy(witness_policy), _read_authority(tsa)
-    if found.is_dir():
+    partial = bool(first) or stop is not None or all_seals
+    found = Path(path) if path is not None else ledger_folder(config_folder(config))
+    if path is not None and is_url(path):
+        if partial:
+            raise click.UsageError("--from, --to and --all are for a ledger folder")
+        result = _verify_url(path, token_file, ca, policy, authority, show=not (as_json or quiet))
+    elif found.is_dir():
         result = _verify_folder(
             found, policy, authority, (first, stop), all_seals=all_seals, show=not (as_json or quiet)
         )
     else:
-        if first or stop is not None or all_seals:
+        if partial:
             raise click.UsageError("--from, --to and --all are for a ledger folder")
         result = _verify_bundle(found, policy, authority)
     if as_json:
@@ -75,6 +88,32 @@ def verify(
     else:
         click.echo("\n".join(result.lines()[-1:] if quiet else result.lines()))
     ctx.exit(result.exit_code)
+
+
+def _verify_url(
+    url: str,
+    token_file: Path | None,
+    ca: Path | None,
+    policy: Policy | None,
+    authority: Authority | None,
+    *,
+    show: bool,
+) -> Result:
+    from gateway.adapters.log_client import LogClient
+    from gateway.adapters.verify_url import verify_log, verify_tree
+    from gateway.cli.control import read_token
+
+    client = LogClient(url, "" if token_file is None else read_token(token_file), ca)
+    if token_file is None and policy is None:
+        raise ConfigurationRefused(
+            "without an account only the tree can be checked, and nothing says whose keys count",
+            remedy="give --witness-policy FILE, or --token-file FILE of an account with bundle.export",
+        )
+    with closing(client), progress_bar("records verified", wanted=show) as progress:
+        if token_file is not None:
+            return verify_log(client, policy, authority, progress)
+        assert policy is not None, "refused above"
+        return verify_tree(client, policy, progress)
 
 
 def _verify_folder(
