@@ -59,8 +59,9 @@ class Control:
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise Unavailable(
-                f"the gateway does not answer at {self._url or os.path.normpath(self._socket_path or '')}: {error}",
+                f"the gateway does not answer at {self._url or os.path.normpath(self._socket_path or '')}: {why}",
                 remedy="is it running? gateway run --config DIR, or name another one with --url",
             ) from error
         finally:

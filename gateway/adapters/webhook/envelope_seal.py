@@ -55,7 +55,7 @@ def parse_secret(text: str) -> bytes:
     if not SECRET_BYTES_MIN <= len(secret) <= SECRET_BYTES_MAX:
         raise ConfigurationRefused(
             f"webhook secret holds {len(secret)} bytes, not {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX}",
-            remedy="make one with gateway keys rotate --sink SINK",
+            remedy='make one: echo "whsec_$(head -c 32 /dev/urandom | base64)"',
         )
     return secret
 
