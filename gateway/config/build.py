@@ -38,6 +38,8 @@ def build_plan(project: Project, config_sha256: str, change_set: str | None = No
         nodes={id_: build_node(id_, entry) for id_, entry in plant.nodes.items()},
         mqtt=mqtt_plans(found, gateway.connections, gateway.batch.adapters, gateway.site.timezone),
         opcua=opcua_plans(found, gateway.connections),
+        witnessed=bool(gateway.witnesses),
+        stamp_every_ns=None if gateway.timestamping is None else gateway.timestamping.every_s * SECOND_NS,
     )
 
 

@@ -210,6 +210,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     nodes: dict[str, Node]
     mqtt: tuple[MqttPlan, ...] = ()
     opcua: tuple[OpcuaPlan, ...] = ()
+    witnessed: bool = False
+    stamp_every_ns: int | None = None
+    """Whether witnesses are configured, and how often a time stamp is asked for; None: never."""
 
     def by_address(self) -> dict[tuple[str, str], SignalPlan]:
         """Return the signals by (source, address): a sample's way to its profile."""

@@ -25,6 +25,7 @@ from gateway.domain.reading_view import ReadingView
 from gateway.domain.signal_track import NEVER_NS, Instant, SignalWatch
 from gateway.domain.times import format_time
 from gateway.ledger.records import (
+    Anchor,
     Batch,
     Clock,
     Config,
@@ -47,6 +48,7 @@ from gateway.pipeline.excursion_records import written_of
 from gateway.pipeline.late_jobs import SETTLED
 from gateway.pipeline.reading_views import view_of
 from gateway.pipeline.rulebook import Rulebook
+from gateway.pipeline.system_flags import SystemFlags
 
 LINK_DOWN: Final = "link_down"
 
@@ -103,6 +105,7 @@ class Fold:
         self.book = ExcursionBook()
         self.deviations = Deviations(running.plan.gateway)
         self.evaluator = Evaluator()
+        self.flags = SystemFlags()
         self._folds: Mapping[type[Record], Any] = {
             Reading: self._reading,
             NewReading: self._reading,
@@ -114,6 +117,7 @@ class Fold:
             Gateway: self._gateway,
             Clock: self._clock,
             Config: self._config,
+            Anchor: self._anchor,
         }
 
     def rules_under(self, config: str) -> Rulebook:
@@ -319,9 +323,15 @@ class Fold:
         if story is not None and not ours:
             self.deviations.apply_return(record.excursion, story.t1_ns)
 
-    def _gateway(self, _index: int, record: Gateway) -> None:
+    def _gateway(self, index: int, record: Gateway) -> None:
+        if record.event == "notice" and (flag := self.flags.notice(index, record)) is not None:
+            self.evaluator.apply_reading(flag)
         if record.event == "evaluated" and record.code == SETTLED and isinstance(record.facts, dict):
             self.evaluator.settle_late(record.facts["signal"], record.facts["index"])
+
+    def _anchor(self, index: int, record: Anchor) -> None:
+        if (flag := self.flags.anchor(index, record)) is not None:
+            self.evaluator.apply_reading(flag)
 
     def _clock(self, index: int, record: Clock) -> None:
         if self._boot is not None and self._boot != record.boot_id:

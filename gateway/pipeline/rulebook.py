@@ -10,6 +10,7 @@ from gateway.domain.data_conditions import signal_conditions, source_conditions
 from gateway.domain.limits import Condition, LimitSet, Rule, rule_applies, rule_conditions
 from gateway.domain.plan import Plan
 from gateway.domain.signal_track import NEVER_NS, SignalWatch
+from gateway.domain.system_conditions import timestamp_conditions, witness_conditions
 from gateway.ledger.records import Excursion
 
 Phase = Callable[[str], str | None]
@@ -43,12 +44,15 @@ class Rulebook:
         return self.rule_of(record.condition, record.rule if isinstance(record.rule, str) else None, name)
 
     def watches(self, phase: Phase, states: Mapping[str, str | None]) -> Iterable[SignalWatch]:
-        """Yield what to judge on each signal and each source."""
+        """Yield what to judge on each signal, on each source and on ourselves."""
         for signal in self.plan.signals:
             yield self.watch(signal, phase, states)
         for source in sorted({signal.source for signal in self.plan.signals.values()}):
-            conditions = source_conditions(source)
-            yield SignalWatch(signal=conditions[0].signal, stale_ns=NEVER_NS, conditions=conditions)
+            yield _flag_watch(source_conditions(source))
+        if self.plan.witnessed:
+            yield _flag_watch(witness_conditions())
+        if self.plan.stamp_every_ns is not None:
+            yield _flag_watch(timestamp_conditions(self.plan.stamp_every_ns))
 
     def watch(self, signal: str, phase: Phase, states: Mapping[str, str | None]) -> SignalWatch:
         """Return what to judge on one signal now."""
@@ -73,6 +77,10 @@ class Rulebook:
                 self.phased.add(signal)
             for state in rule.when:
                 self.state_signals.setdefault(state, set()).add(signal)
+
+
+def _flag_watch(conditions: tuple[Condition, ...]) -> SignalWatch:
+    return SignalWatch(signal=conditions[0].signal, stale_ns=NEVER_NS, conditions=conditions)
 
 
 def _strictest(one: Condition, other: Condition) -> Condition:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import structlog
 from msgspec import UNSET, Struct
 
+from gateway.domain.system_conditions import stamp_delays
 from gateway.errors import DiskFull, EvidenceRefused, GatewayError, Unavailable
 from gateway.ledger.authority import Authority
 from gateway.ledger.checkpoint import parse_checkpoint
@@ -29,8 +30,6 @@ LOOK_S: Final = 1.0
 RETRY_NS: Final = 60_000_000_000
 GAP_NS: Final = 10_000_000_000
 """Least time between two requests that events ask for: ends of batches in a row share one stamp."""
-ACTION_NS: Final = 24 * 3600 * 1_000_000_000
-STALE: Final = 3
 NONCE_BYTES: Final = 8
 BATCH_ENDS: Final = frozenset({"end", "abort", "sealed"})
 _NS: Final = 1_000_000_000
@@ -149,10 +148,10 @@ class Stamping:
 
     def look(self) -> None:
         """Notice how long no stamp has come, and say it at each edge (`excursions.md` 6, timestamp_stale)."""
-        age_ns, alert_ns = self.age_ns, STALE * self._settings.every_ns
+        age_ns, (alert_ns, action_ns) = self.age_ns, stamp_delays(self._settings.every_ns)
         level = ""
         if age_ns >= alert_ns:
-            level = "action" if age_ns >= max(ACTION_NS, alert_ns) else "alert"
+            level = "action" if age_ns >= action_ns else "alert"
         standing = self.standing
         if level == standing.level:
             return

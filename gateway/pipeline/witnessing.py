@@ -15,6 +15,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain.system_conditions import QUORUM_ACTION_NS, QUORUM_ALERT_NS
 from gateway.domain.witness_states import WitnessAct, WitnessAnswer
 from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
@@ -30,7 +31,7 @@ from gateway.ports import Journal, LedgerStore, Stamp, SystemClock, WitnessMemor
 RETRY_S: Final = 10.0
 LOOK_S: Final = 1.0
 ANCHOR_NS: Final = 60_000_000_000
-STALE_NS: Final = ((60_000_000_000, "alert"), (900_000_000_000, "action"))
+STALE_NS: Final = ((QUORUM_ALERT_NS, "alert"), (QUORUM_ACTION_NS, "action"))
 _NS: Final = 1_000_000_000
 
 _log = structlog.get_logger(component="witness")
