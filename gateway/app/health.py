@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from gateway.adapters.telemetry import Figure, Telemetry
 from gateway.domain.plan import Plan
+from gateway.domain.times import format_time
 from gateway.pipeline.clock_watch import ClockRecorder
 from gateway.pipeline.committer import Committer
 from gateway.pipeline.intake import Intake
@@ -48,6 +49,7 @@ class Health:
         self.refused: dict[str, str] = {}
         self.restarts: dict[str, float] = {}
         self.more: list[Any] = []
+        self.open_conditions: Callable[[], Mapping[str, int]] = dict
         self.sections: dict[str, Callable[[], Any]] = {}
         self.telemetry = Telemetry(self._figures)
         committer.figures.on_commit = self.telemetry.committed
@@ -81,6 +83,10 @@ class Health:
             reasons.append("disk full: nothing is acknowledged until there is space")
         return reasons
 
+    def conditions(self) -> list[str]:
+        """Return the conditions of our own that are open, each with its onset; none of them stops the recording."""
+        return [f"{name} since {format_time(t0_ns)}" for name, t0_ns in sorted(self.open_conditions().items())]
+
     def status(self) -> str:
         """Return the line that the service manager shows."""
         sources = {signal.source for signal in self._plan.signals.values()}
@@ -96,6 +102,7 @@ class Health:
         return {
             "ready": not self.ready(),
             "reasons": self.ready(),
+            "conditions": self.conditions(),
             "status": self.status(),
             "configuration": self._plan.config,
             "development": self._plan.dev,

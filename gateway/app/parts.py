@@ -135,7 +135,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     )
     key_desk = make_key_desk(site, store, outside, keys, committer, stamp, desks.audits, bundles.adopt)
     backups = BackupDesk(site, build.version, committer, stamp, desks.audits)
-    health = _health(site, committer, intake, clocks, stamp, build.version, judge.readings, outside, stamping, keys)
+    health = _health(site, committer, intake, clocks, stamp, build.version, judge, outside, stamping, keys)
     health.more.append(backups.figures)
     return Parts(
         version=build.version,
@@ -198,12 +198,13 @@ def _health(
     clocks: ClockRecorder,
     stamp: Stamper,
     version: str,
-    readings: Mapping[str, int],
+    judge: Judge,
     outside: Outside,
     stamping: Stamping | None,
     keys: KeyBook,
 ) -> Health:
-    health = Health(site.plan, committer, intake, clocks, stamp, stamp.clock, version, readings)
+    health = Health(site.plan, committer, intake, clocks, stamp, stamp.clock, version, judge.readings)
+    health.open_conditions = judge.fold.book.open_system
     tell_health(health, outside, stamp.clock, lambda: committer.size)
     health.sections["keys"] = lambda: key_report(keys.standing, outside.publisher.problem)
     if stamping is not None:

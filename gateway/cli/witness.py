@@ -173,14 +173,18 @@ def _clients(urls: tuple[str, ...], token_files: tuple[Path, ...], ca: Path | No
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one object a witness")
 @click.pass_context
 def status(ctx: click.Context, config: Path | None, path: Path | None, *, as_json: bool) -> None:
-    """Size, age and refusals of each witness of ours, from files. Exit 1 when one is stale."""
-    from gateway.adapters.witness.status import read_witnesses
+    """Size, age and refusals of each witness of ours, and what no quorum has seen, from files. Exit 1 when one is stale."""
+    from gateway.adapters.witness.status import read_unwitnessed, read_witnesses
 
-    found = read_witnesses(path if path is not None else ledger_folder(config_folder(config)))
+    ledger = path if path is not None else ledger_folder(config_folder(config))
+    found = read_witnesses(ledger)
     if not found and not as_json:
         click.echo("no witness is configured: nobody outside can tell that this ledger only grew")
     for one in found:
         click.echo(json.dumps({"format": "witness status/1", **one.document()}) if as_json else one.line())
+    if (stretch := read_unwitnessed(ledger)) is not None:
+        told = {"format": "witness status/1", "unwitnessed": stretch.document()}
+        click.echo(json.dumps(told) if as_json else stretch.line())
     ctx.exit(int(any(one.stale for one in found)))
 
 

@@ -51,6 +51,14 @@ class ExcursionBook:
         elif (story := self.stories.get(record.excursion)) is not None:
             story.newest_index, story.newest = index, record
 
+    def open_system(self) -> dict[str, int]:
+        """Return the conditions of our own that are open, with their onsets."""
+        return {
+            story.raised.condition: story.raised.t0_ns
+            for story in self.stories.values()
+            if story.raised.class_ == "system" and story.t1_ns is None
+        }
+
     def repeats_30d(self, condition: str, t0_ns: int) -> int:
         """Return how many excursions of a condition began in the 30 days before ``t0_ns``."""
         return sum(1 for t0 in self._raised.get(condition, ()) if t0_ns - REPEATS_NS <= t0 < t0_ns)

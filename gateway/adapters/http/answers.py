@@ -318,6 +318,7 @@ class HealthAnswer(BaseModel):
 
     ready: bool
     reasons: list[str]
+    conditions: list[str]
     status: str
     configuration: str
     development: bool

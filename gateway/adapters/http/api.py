@@ -130,6 +130,7 @@ def telemetry_application(health: Health) -> Starlette:
 
     async def ready(_: Request) -> Response:
         reasons = health.ready()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        told = {"ready": not reasons, "reasons": reasons, "conditions": health.conditions()}
+        return JSONResponse(told, 503 if reasons else 200)
 
     return Starlette(routes=[Route("/metrics", metrics), Route("/live", live), Route("/ready", ready)])

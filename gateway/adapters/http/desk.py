@@ -155,6 +155,10 @@ class Health(Protocol):
         """Return why it is not ready; empty when it is."""
         ...
 
+    def conditions(self) -> list[str]:
+        """Return the conditions of our own that are open; the gateway may well be ready with them."""
+        ...
+
     def live(self) -> bool:
         """Tell whether the loop turns."""
         ...

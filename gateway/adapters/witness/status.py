@@ -78,6 +78,39 @@ def read_witnesses(ledger: Path) -> list[WitnessStatus]:
     return found
 
 
+class UnwitnessedStretch(Struct, frozen=True, kw_only=True):
+    """The published entries that no quorum has seen: ``from_size`` up to ``published``."""
+
+    from_size: int
+    published: int
+
+    def document(self) -> dict[str, Any]:
+        """Return the members for JSON."""
+        return structs.asdict(self)
+
+    def line(self) -> str:
+        """Return ``unwitnessed: records 3..6, 4 of 7 published entries have no quorum``."""
+        count = self.published - self.from_size
+        last = f"..{self.published - 1:,}" if count > 1 else ""
+        return (
+            f"unwitnessed: records {self.from_size:,}{last}, "
+            f"{count:,} of {self.published:,} published entries have no quorum"
+        )
+
+
+def read_unwitnessed(ledger: Path) -> UnwitnessedStretch | None:
+    """Return what the quorum of `keys/policy` has not seen of the published head; None when it has seen all, or there is none."""
+    folder = LedgerFolder(ledger)
+    try:
+        policy = parse_policy(folder.layout.policy.read_text())
+    except (FileNotFoundError, EvidenceRefused):
+        return None
+    head = folder.published()
+    published = 0 if head is None else head.checkpoint.size
+    seen = quorum_size(policy, read_witnesses(ledger)) if policy.witnesses else published
+    return None if seen >= published else UnwitnessedStretch(from_size=seen, published=published)
+
+
 def quorum_size(policy: Policy, witnesses: list[WitnessStatus]) -> int:
     """Return the largest size that a quorum has seen; 0 when there is none."""
     keys = {one.name: one.key for one in policy.witnesses}

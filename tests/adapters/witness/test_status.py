@@ -11,7 +11,7 @@ from gateway.adapters.ledger_status import read_status
 from gateway.adapters.segment_store import SegmentStore
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.adapters.witness.memory import MemoryFolder
-from gateway.adapters.witness.status import quorum_size, read_witnesses
+from gateway.adapters.witness.status import quorum_size, read_unwitnessed, read_witnesses
 from gateway.ledger.crypto import cosigner
 from gateway.ledger.note import Line, add_lines, parse_note
 from gateway.ledger.policy import Witness, format_policy, make_policy
@@ -67,6 +67,10 @@ def test_each_witness_has_size_age_and_what_it_refused(ledger):
     )
     assert found[2].line() == "w2 never cosigned"
     assert quorum_size(POLICY, found) == 3, "two of three have seen three entries"
+    stretch = read_unwitnessed(root)
+    assert stretch is not None
+    assert stretch.line() == "unwitnessed: records 3..6, 4 of 7 published entries have no quorum"
+    assert stretch.document() == {"from_size": 3, "published": 7}
     status = read_status(LedgerFolder(root))
     assert (status.witnesses, status.witnesses_asked, status.witnessed) == (0, 3, 3)
     assert "0 of 3 witnesses, 4 without their quorum" in status.line()
@@ -87,8 +91,17 @@ def test_the_published_checkpoint_alone_tells_too(ledger):
     assert [one.size for one in read_witnesses(root)] == [0, 0, 7]
 
 
+def test_what_the_quorum_has_seen_to_its_end_leaves_no_stretch(ledger):
+    root, _, newer = ledger
+    memory = MemoryFolder(root.parent / "state")
+    for number in (0, 1):
+        memory.keep(f"w{number}", WitnessMemory(note=cosigned(newer, number).decode()))
+    assert read_unwitnessed(root) is None
+
+
 def test_without_a_policy_there_is_no_witness(ledger):
     root, _, _ = ledger
+    assert read_unwitnessed(root) is not None
     (root / "keys" / "policy").unlink()
-    assert read_witnesses(root) == []
+    assert (read_witnesses(root), read_unwitnessed(root)) == ([], None)
     assert "no witness" in read_status(LedgerFolder(root)).line()
