@@ -32,11 +32,12 @@ from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.commit import plan_commit
 from gateway.ledger.crypto import cosigner, ed25519_public, verify_line
 from gateway.ledger.note import COSIGNATURE, Line, VerifyKey, add_lines, format_vkey, parse_note, parse_vkey
-from gateway.ledger.policy import parse_policy
+from gateway.ledger.policy import format_policy, make_policy, parse_policy
 from gateway.ledger.proof import check_consistency, prove_consistency
 from gateway.ledger.verify import verify_bundle
 from gateway.ledger.witness import cosigners_of, format_question
 from tests.counterparts.gateway_process import GatewayProcess
+from tests.counterparts.softhsm import PIN, SoftHsm
 from tests.fakes.clock import StillClock
 from tests.fakes.running_clock import RunningClock
 from tests.threats.box import records_of, until
@@ -199,3 +200,33 @@ def forge(gateway: GatewayProcess, note: bytes) -> dict[str, bytes]:
         policy=parse_policy((gateway.ledger / "keys" / "policy").read_text()),
     )
     return build_bundle(request, store.nodes(size))
+
+
+@pytest.mark.req("AC-03")
+def test_what_the_stolen_seal_key_publishes_lacks_the_line_of_the_key_that_cannot_be_taken(tmp_path):
+    """The publish key lives in a token; the thief has all files, also the policy, from which he strikes it."""
+    gateway = GatewayProcess(tmp_path / "gw", connections={}, devices={})
+    token = SoftHsm(tmp_path / "hsm")
+    token.init_token("gw-01")
+    gateway.env.update(token.environment)
+    gateway.keep_secret("pin", PIN + "\n")
+    gateway.settings["keys"]["publish"] = {"pkcs11": str(token.module), "label": "gw-01", "pin": "file:../secrets/pin"}
+    gateway.write()
+    gateway.set_up()
+    gateway.start()
+    gateway.stop()
+    trusted = parse_policy((gateway.ledger / "keys" / "policy").read_text())
+    [publish] = trusted.publish
+    assert verify_folder(gateway.ledger, policy=trusted).exit_code == 0
+
+    stolen = sealer_of(gateway)
+    store = SegmentStore(gateway.ledger, stolen.key.name, RunningClock(), vkeys=[stolen.vkey])
+    lie = records_of(gateway.ledger)[-1][1]
+    made = plan_commit(store.open().tree, stolen.key.name, [lie], iter([bytes(32)]), stolen.seal)
+    store.commit(made.frames)
+    store.publish(made.frames[-1].note, made.head.size)
+    store.save_policy(format_policy(make_policy([stolen.key], [], [])))
+    store.close()
+    assert verify_folder(gateway.ledger, policy=trusted).last_line == (
+        f"FAILED at size {made.head.size:,}: signature of {publish} does not verify"
+    )
