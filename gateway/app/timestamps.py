@@ -115,34 +115,14 @@ async def open_stamping(
         tls = make_tls()
         tls.load_verify_locations(cafile=site.path(block.ca))
     stamper = await stack.enter_async_context(HttpTimeStamper(block.url, tls))
-    folder = StampFolder(store, indexing)
-
-    async def recorded() -> Sequence[Anchor]:
-        size = committer.size
-        await indexing.indexed(size)
-        return await asyncio.to_thread(folder.newest, size)
-
-    async def stamps() -> Sequence[tuple[int, Anchor]]:
-        size = committer.size
-        await indexing.indexed(size)
-        return await asyncio.to_thread(folder.all, size)
-
-    async def published(size: int) -> tuple[int, bytes]:
-        covering = outside.covering
-        cosigned = None if covering is None else await covering(max(size, committer.size))
-        if cosigned is not None:
-            return cosigned
-        await outside.publisher.now()
-        note = await asyncio.to_thread(store.layout.checkpoint.read_bytes)
-        return parse_checkpoint(parse_note(note).text).size, note
-
+    asked = _Asked(store, indexing, committer, outside)
     revocations = Revocations(WebRevocationLists(site.path), block.crl, stamp.clock)
     restamping = Restamping(
         RestampSettings(origin=site.settings.ledger.origin, gateway=site.plan.gateway, run=stamp.run),
         authority,
         stamper,
         store.frozen,
-        stamps,
+        asked.stamps,
         revocations,
         committer,
         stamp,
@@ -154,8 +134,8 @@ async def open_stamping(
         authority,
         stamper,
         store.frozen,
-        published,
-        recorded,
+        asked.published,
+        asked.recorded,
         committer,
         stamp,
         stamp.clock,
@@ -163,6 +143,40 @@ async def open_stamping(
         revocations=revocations,
         beside=restamping.step,
     )
+
+
+class _Asked:
+    """What stamping asks of ledger and index, and of the witnesses' cosignatures."""
+
+    def __init__(self, store: SegmentStore, indexing: Indexing, committer: Committer, outside: Outside) -> None:
+        self._folder = StampFolder(store, indexing)
+        self._store = store
+        self._indexing = indexing
+        self._committer = committer
+        self._outside = outside
+
+    async def recorded(self) -> Sequence[Anchor]:
+        """Return the newest stamp of a note."""
+        return await asyncio.to_thread(self._folder.newest, await self._level())
+
+    async def stamps(self) -> Sequence[tuple[int, Anchor]]:
+        """Return all stamps, those over lists included."""
+        return await asyncio.to_thread(self._folder.all, await self._level())
+
+    async def published(self, size: int) -> tuple[int, bytes]:
+        """Return the newest checkpoint that covers a size, with its cosignatures where there are some."""
+        covering = self._outside.covering
+        cosigned = None if covering is None else await covering(max(size, self._committer.size))
+        if cosigned is not None:
+            return cosigned
+        await self._outside.publisher.now()
+        note = await asyncio.to_thread(self._store.layout.checkpoint.read_bytes)
+        return parse_checkpoint(parse_note(note).text).size, note
+
+    async def _level(self) -> int:
+        size = self._committer.size
+        await self._indexing.indexed(size)
+        return size
 
 
 def tell_stamping(health: Health, stamping: Stamping, size: Callable[[], int], *, alone: bool) -> None:
