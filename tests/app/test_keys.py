@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from gateway.app.check_keys import key_checks
 from gateway.app.key_lists import findings, log_keys, make_key, shown_keys
 from gateway.app.keys import (
     CREDENTIAL_STORE,
@@ -20,7 +23,8 @@ from gateway.app.keys import (
 )
 from gateway.app.setup import seal_signers, set_up
 from gateway.app.site import open_site
-from gateway.errors import ConfigurationRefused, Unavailable
+from gateway.cli.keys import keys
+from gateway.errors import ConfigurationRefused, LedgerDoubt, Unavailable
 from gateway.ledger.crypto import verify_line
 from gateway.ledger.note import format_vkey, parse_note
 from gateway.ledger.policy import parse_policy
@@ -195,3 +199,62 @@ def test_what_people_are_shown_of_the_keys(tmp_path):
     with pytest.raises(ConfigurationRefused, match="holds a key already"):
         make_key(site, "seal", dry_run=False)
     assert format_vkey(standing.all("seal")[0].key) == rows[0]["key"]
+
+
+def asked(site) -> tuple[str, str]:
+    """What `gateway check` says of the publish key."""
+    (question,) = [one for one in key_checks(site) if one.target == "keys.publish"]
+    return question.question()[:2]
+
+
+def test_gateway_check_signs_with_the_publish_key(tmp_path, monkeypatch):
+    site = box(tmp_path)
+    assert asked(site)[0] == "skipped"
+    set_up(site)
+    (key,) = (one.key for one in publish_place(site).signers())
+    assert asked(site) == ("ok", f"{key} signs what is published")
+    (tmp_path / "publish.pem").unlink()
+    assert asked(site) == ("failed", "there is no key yet. Next: gateway keys init --key publish")
+    publish_place(site).create()
+    state, text = asked(site)
+    assert (state, text.startswith(f"{key} is not there. Next: bring back")) == ("failed", True)
+
+    def broken(_self, _text):
+        raise LedgerDoubt("a signature does not hold", remedy="look at the token")
+
+    monkeypatch.setattr("gateway.adapters.key_files.EcdsaSigner.sign", broken)
+    (site.ledger / "keys" / "policy").unlink()
+    assert asked(site) == ("failed", "its test signature does not hold. Next: look at the token and its driver")
+
+
+def run(site, *words: str, code: int = 0) -> str:
+    done = CliRunner().invoke(keys, [*words, "--config", str(site.folder)])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_the_commands_make_and_show_keys_without_a_gateway(tmp_path):
+    site = box(tmp_path)
+    assert run(site, "init", "--key", "publish", "--dry-run").startswith("would make a publish key: keys.publish")
+    assert not (tmp_path / "publish.pem").exists()
+    made = run(site, "init", "--key", "publish").splitlines()
+    assert made[0].startswith("publish example.invalid/")
+    assert json.loads(run(site, "init", "--key", "seal", "--json"))["purpose"] == "seal"
+    set_up(site)
+    shown = run(site, "show").splitlines()
+    assert [line.split(" ")[0] for line in shown] == ["seal", "publish"]
+    assert all(line.endswith(" from 0") for line in shown)
+    assert len(json.loads(run(site, "show", "--json"))["items"]) == 2
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    other = box(bare, "")
+    set_up(other)
+    assert run(other, "show").splitlines()[-1] == f"finding: {NO_PUBLISH}"
+
+
+def test_an_overlap_is_written_in_days_or_hours(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("gwt_x")
+    site = box(tmp_path)
+    words = ["rotate", "--key", "seal", "--reason", "yearly", "--token-file", str(token)]
+    assert "write days or hours" in run(site, *words, "--overlap", "a week", code=2)
