@@ -22,7 +22,7 @@ _dry = click.option("--dry-run", is_flag=True, help="say what would happen, chan
 
 @click.group(
     cls=Group,
-    epilog=examples("gateway keys show", "gateway keys rotate --key seal --reason 'yearly' --token-file qa.token")
+    epilog=examples("gateway keys show", "gateway keys rotate --key seal --reason 'yearly' --token-file qa.token"),
 )
 def keys() -> None:
     """Keys of the machine: make, show, rotate, revoke."""

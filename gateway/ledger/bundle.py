@@ -204,11 +204,7 @@ def _stamps(request: BundleRequest, reader: NodeReader, size: int) -> dict[str, 
 
 
 def _readme(subject: Subject, *, page: bool) -> bytes:
-    browser = (
-        "In a browser:   open verify.html and drop the zip on it        (no network)\n"
-        if page
-        else ""
-    )
+    browser = "In a browser:   open verify.html and drop the zip on it        (no network)\n" if page else ""
     return f"""Evidence of {subject.kind} {subject.id}
 
 Check it:       python3 verify.py                    (Python 3.8 or later, nothing to install, no network)

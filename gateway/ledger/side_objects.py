@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_NAMED: Final = re.compile(rb'\{"sha256":"([0-9a-f]{64})","len":[0-9]+\}|"(?:authority|crl|list|list_token)_sha256":"([0-9a-f]{64})"')
+_NAMED: Final = re.compile(
+    rb'\{"sha256":"([0-9a-f]{64})","len":[0-9]+\}|"(?:authority|crl|list|list_token)_sha256":"([0-9a-f]{64})"'
+)
 """No quotation mark inside a string of JSON stands without its backslash, so text of people never looks like this."""
 
 

@@ -41,6 +41,7 @@ from gateway.ledger.records import (
     parse_content,
 )
 from gateway.ledger.segment import SEGMENT_ENTRIES
+from gateway.pipeline.anchor_flags import AnchorFlags
 from gateway.pipeline.batch_records import judged_of
 from gateway.pipeline.deviation_records import revision_of
 from gateway.pipeline.excursion_book import RAISING, ExcursionBook, shown_excursion, view_of_excursion
@@ -48,7 +49,6 @@ from gateway.pipeline.excursion_records import written_of
 from gateway.pipeline.late_jobs import SETTLED
 from gateway.pipeline.reading_views import view_of
 from gateway.pipeline.rulebook import Rulebook
-from gateway.pipeline.system_flags import SystemFlags
 
 LINK_DOWN: Final = "link_down"
 
@@ -105,7 +105,7 @@ class Fold:
         self.book = ExcursionBook()
         self.deviations = Deviations(running.plan.gateway)
         self.evaluator = Evaluator()
-        self.flags = SystemFlags()
+        self.anchor_flags = AnchorFlags()
         self._folds: Mapping[type[Record], Any] = {
             Reading: self._reading,
             NewReading: self._reading,
@@ -324,13 +324,13 @@ class Fold:
             self.deviations.apply_return(record.excursion, story.t1_ns)
 
     def _gateway(self, index: int, record: Gateway) -> None:
-        if record.event == "notice" and (flag := self.flags.notice(index, record)) is not None:
+        if record.event == "notice" and (flag := self.anchor_flags.notice(index, record)) is not None:
             self.evaluator.apply_reading(flag)
         if record.event == "evaluated" and record.code == SETTLED and isinstance(record.facts, dict):
             self.evaluator.settle_late(record.facts["signal"], record.facts["index"])
 
     def _anchor(self, index: int, record: Anchor) -> None:
-        if (flag := self.flags.anchor(index, record)) is not None:
+        if (flag := self.anchor_flags.anchor(index, record)) is not None:
             self.evaluator.apply_reading(flag)
 
     def _clock(self, index: int, record: Clock) -> None:

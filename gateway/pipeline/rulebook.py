@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from gateway.domain.anchor_conditions import timestamp_conditions, witness_conditions
 from gateway.domain.data_conditions import signal_conditions, source_conditions
 from gateway.domain.limits import Condition, LimitSet, Rule, rule_applies, rule_conditions
 from gateway.domain.plan import Plan
 from gateway.domain.signal_track import NEVER_NS, SignalWatch
-from gateway.domain.system_conditions import timestamp_conditions, witness_conditions
 from gateway.ledger.records import Excursion
 
 Phase = Callable[[str], str | None]

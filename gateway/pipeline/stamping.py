@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from msgspec import UNSET, Struct
 
-from gateway.domain.system_conditions import stamp_delays
+from gateway.domain.anchor_conditions import stamp_delays
 from gateway.errors import DiskFull, EvidenceRefused, GatewayError, Unavailable
 from gateway.ledger.authority import Authority
 from gateway.ledger.checkpoint import parse_checkpoint

@@ -15,7 +15,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.system_conditions import QUORUM_ACTION_NS, QUORUM_ALERT_NS
+from gateway.domain.anchor_conditions import QUORUM_ACTION_NS, QUORUM_ALERT_NS
 from gateway.domain.witness_states import WitnessAct, WitnessAnswer
 from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint

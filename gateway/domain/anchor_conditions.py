@@ -1,4 +1,4 @@
-"""Conditions of our own (`excursions.md` 6): the machine of the limits over flags that our own records raise and lower.
+"""Conditions of what others sign (`excursions.md` 6): witnesses and time stamps that fail to come, the machine of the limits over flags.
 
 Onset is when the cause began: the oldest published head that lacks its quorum, the newest time stamp there is.
 """

@@ -64,7 +64,7 @@ def test_al_10_raised_at_both_levels_from_the_onset_and_ended_a_minute_after_its
             await wait(life, 10)
             assert [one.event for one in told(plant, f"{track}.alert")] == ["raised"]
             assert told(plant, f"{track}.action") == []
-            assert life.fold.flags.up == {track: began - alert_s * S}
+            assert life.fold.anchor_flags.up == {track: began - alert_s * S}
             await wait(life, action_s - alert_s)
             notice(life, code, level="action", seconds=action_s)  # the second notice of one stretch changes nothing
             await wait(life, 100)

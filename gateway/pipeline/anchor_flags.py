@@ -1,4 +1,4 @@
-"""System flags: what our own records say of ourselves, as readings of the flags that system conditions judge.
+"""Anchor flags: what our own records say of witnesses and time stamps, as readings of the flags that conditions judge.
 
 A flag goes up with the notice that says since when; it goes down with the notice that it is over, and with the anchor that shows
 it: after a restart there may be no more than that.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.domain.anchor_conditions import TIMESTAMP_STALE, WITNESS_STALE
 from gateway.domain.reading_view import ReadingView
-from gateway.domain.system_conditions import TIMESTAMP_STALE, WITNESS_STALE
 from gateway.ledger.records import Anchor, Gateway
 
 UP: Final = {"witness_stale": WITNESS_STALE, "timestamp_stale": TIMESTAMP_STALE}
@@ -18,7 +18,7 @@ SHOWN_BY: Final = {"cosigned": WITNESS_STALE, "timestamped": TIMESTAMP_STALE}
 _NS: Final = 1_000_000_000
 
 
-class SystemFlags:
+class AnchorFlags:
     """Knows which flags are up; a fold of the ledger."""
 
     def __init__(self) -> None:
