@@ -259,6 +259,21 @@ async def shown(page: Page) -> tuple[str, str]:
     )
 
 
+@pytest.mark.integration
+async def test_us_05_the_page_shows_names_and_that_one_was_erased(page, tmp_path):
+    await page.choose("#bundle", GOLDEN / "bundle.zip")
+    await shown(page)
+    table = "[...document.querySelectorAll('dt')].map((one) => [one.textContent, one.nextSibling.textContent])"
+    assert ["Name 529bf293", "Ana Müller"] in await page.run(table)
+    members = listed({name: content for name, content in golden().items() if name != "names.jsonl"})
+    with zipfile.ZipFile(tmp_path / "erased.zip", "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    await page.choose("#bundle", tmp_path / "erased.zip")
+    assert (await shown(page))[0] == "last verified"
+    assert ["Name 529bf293", "name erased"] in await page.run(table)
+
+
 def tampered_zip(folder: Path) -> Path:
     members = golden()
     members["readings.csv"] = members["readings.csv"].replace(b"37.0", b"36.0", 1)
