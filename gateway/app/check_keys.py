@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -82,7 +82,7 @@ def _seal(site: Site) -> Answer:
 
 def _publish(site: Site) -> Answer:
     place, policy = publish_place(site), _policy(site)
-    found = [] if place is None else place.signers()
+    found: Sequence[Signer] = [] if place is None else place.signers()
     if not found:
         return Answer("failed", "there is no key yet. Next: gateway keys init --key publish")
     demanded = [key for key in policy.publish if policy.span_of(key).to_size == SIZE_MAX]

@@ -41,10 +41,7 @@ What to alarm on first: `gateway_halted` 1; `gateway_gaps_open` above 0; `gatewa
 
 def rest_page() -> str:
     """Return `rest.md`."""
-    rows = [
-        f"| {one.method} | `{one.path.replace(':path', '')}` | {one.operation or '-'} | `{one.served_by}` |"
-        for one in routes()
-    ]
+    rows = [f"| {one.method} | `{one.path}` | {one.operation or '-'} | `{one.served_by}` |" for one in routes()]
     return "\n".join(
         [f"# REST API\n\n{MADE}\n{REST}", "| method | route | operation | served by |", "|---|---|---|---|", *rows, ""]
     )

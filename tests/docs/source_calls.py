@@ -48,7 +48,12 @@ def routes() -> list[RouteAt]:
             names = [node.attr for node in ast.walk(call.args[1]) if isinstance(node, ast.Attribute)]
             operations = [_operation(functions[name]) for name in names if name in functions]
             found += [
-                RouteAt(method, str(call.args[0].value), next(filter(None, operations), ""), _server(path))
+                RouteAt(
+                    method,
+                    str(call.args[0].value).replace(":path", ""),
+                    next(filter(None, operations), ""),
+                    _server(path),
+                )
                 for method in methods or ["GET"]
             ]
     return found
