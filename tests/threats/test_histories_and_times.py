@@ -7,6 +7,7 @@ time says; a moved clock is a record of its own.
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -15,11 +16,11 @@ from gateway.adapters.segment_store.verify_folder import verify_folder
 from gateway.adapters.witness.book import WitnessBook
 from gateway.ledger.commit import plan_commit
 from gateway.ledger.crypto import ed25519_public, verify_line
-from gateway.ledger.note import COSIGNATURE, VerifyKey, add_lines, parse_note
+from gateway.ledger.note import COSIGNATURE, VerifyKey, add_lines, open_note, parse_note
 from gateway.ledger.policy import Witness, make_policy
 from gateway.ledger.proof import prove_consistency
 from gateway.ledger.records import Clock, format_record, parse_record
-from gateway.ledger.witness import format_question, read_cosignatures
+from gateway.ledger.witness import cosigned_second, format_question, read_cosignatures
 from gateway.pipeline.clock_watch import ClockLimits, ClockRecorder, ClockWatch
 from gateway.pipeline.stamp import Stamper
 from tests.fakes.clock import StillClock
@@ -102,10 +103,16 @@ def test_a_witness_asked_for_both_histories_keeps_both_notes_as_evidence(tmp_pat
 @pytest.mark.integration
 @pytest.mark.timeout(300)
 @pytest.mark.req("AC-03")
-def test_a_record_dated_back_lies_behind_a_token_that_is_younger(attacked):
+@pytest.mark.parametrize("tokens", [True, False])
+def test_a_record_dated_back_lies_behind_a_token_or_a_cosignature_that_is_younger(attacked, tokens):
     """With the stolen key root appends a record that says it is three days old. What is sealed below it says otherwise."""
     box, gateway = attacked.box, attacked.box.gateway
     token = box.anchors("timestamped")[-1]
+    seen = box.anchors("cosigned")[-1]
+    opened = open_note(seen.note.encode(), [one.key for one in attacked.policy.witnesses], verify_line)
+    cosigned_ns = max(cosigned_second(key, line) for key, line in opened.verified) * S
+    if not tokens:
+        shutil.rmtree(gateway.ledger / "cp")
     store = SegmentStore(gateway.ledger, sealer_of(gateway).key.name, StillClock())
     head = store.open()
     old_ns = token.gen_ns - 3 * 86_400 * S
@@ -115,7 +122,9 @@ def test_a_record_dated_back_lies_behind_a_token_that_is_younger(attacked):
     store.close()
     index = made.head.size - 1
     told = gateway.run("ledger", "prove", str(index), "--path", str(gateway.ledger), "--json")
-    assert json.loads(told)["bracket"]["after_ns"] == token.gen_ns > old_ns
+    expected = max(token.gen_ns, cosigned_ns) if tokens else cosigned_ns
+    assert json.loads(told)["bracket"] == {"after_ns": expected, "before_ns": None}
+    assert expected > old_ns + 2 * 86_400 * S
     words = gateway.run("ledger", "prove", str(index), "--path", str(gateway.ledger), "-o", str(gateway.folder / "p"))
     assert ", after 20" in words
 
