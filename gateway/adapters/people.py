@@ -6,7 +6,7 @@ Never rebuilt from the ledger, so it is in every backup. Each write is one trans
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -105,7 +105,7 @@ class PeopleFile:
         ]
 
     @contextmanager
-    def _reading(self) -> Iterator[Any]:
+    def _reading(self) -> Generator[Any]:
         with self._lock:
             try:
                 yield self._opened()
@@ -113,7 +113,7 @@ class PeopleFile:
                 raise _judged(error, self._path) from error
 
     @contextmanager
-    def _writing(self) -> Iterator[Any]:
+    def _writing(self) -> Generator[Any]:
         with self._reading() as database:
             database.execute("BEGIN IMMEDIATE")
             try:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.ledger.records import Anchor, Key
+from gateway.domain.times import format_time
+from gateway.ledger.records import Anchor, Key, Reading
 from tests.counterparts import tsa
 from tests.counterparts.gateway_process import NODE, GatewayProcess, machine_mqtt
 from tests.counterparts.http import ask
@@ -123,6 +124,33 @@ def test_ac_03_batch_end_is_stamped_and_its_bundle_carries_both_sides_of_the_bra
     assert told["gateway_timestamp_age_seconds"] < 60
     result = gateway.verified()
     assert result.counts.time_stamps == len(plant.anchors()) >= 2
+
+
+def test_us_03_a_stretch_of_a_running_gateway_has_its_bundle_and_a_reading_its_whole_proof(plant, tmp_path):
+    gateway = plant.gateway
+    plant.send(1, 20)
+    size = len(gateway.records())
+    gateway.batch("start", "B-1", "--equipment", NODE)
+    gateway.batch("end", "B-1")
+    until(lambda: plant.anchors() and plant.anchors()[-1].size >= size, "stamp over the readings")
+    readings = [(index, one) for index, one in enumerate(gateway.records()) if isinstance(one, Reading)]
+    times = [one.received_ns for _, one in readings]
+    stretch = ["--from", format_time(min(times) - 10**9), "--to", format_time(max(times) + 10**9)]
+    archive = tmp_path / "range.zip"
+    access = ["--token-file", str(gateway.token), "--config", str(gateway.config)]
+    gateway.run("ledger", "bundle", *stretch, "-o", str(archive), *access)
+    last = gateway.run("verify", str(archive)).splitlines()[-1]
+    assert last.startswith("VERIFIED"), last
+    assert "range " in last
+    with zipfile.ZipFile(archive) as bundle:
+        assert {"verify.html", "verify.py", "readings.csv"} <= set(bundle.namelist())
+        assert bundle.read("readings.csv").count(b"\n") == 1 + len(readings)
+    index = readings[-1][0]
+    said = gateway.run("ledger", "prove", str(index), "-o", str(tmp_path / "proof"), "--config", str(gateway.config))
+    assert "time stamp" in said
+    proof = (tmp_path / "proof" / f"{index}.tlog-proof").read_bytes()
+    answer = (tmp_path / "proof" / f"{index}.tsr").read_bytes()
+    assert plant.server.authority.accepts(proof.partition(b"\n\n")[2], answer)
 
 
 @pytest.mark.fault
