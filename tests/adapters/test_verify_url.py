@@ -13,7 +13,7 @@ from gateway.adapters.verify_url import verify_log, verify_tree
 from gateway.cli.verify import verify
 from gateway.errors import ConfigurationRefused, EvidenceRefused, Refused, Unavailable
 from gateway.ledger.policy import Policy
-from tests.adapters.backup.test_backup import grow, open_store
+from tests.adapters.backup.box import grow, open_store
 from tests.fakes.log import SEALER
 from tests.fakes.log_server import log_server, proxy
 

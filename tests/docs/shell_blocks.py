@@ -62,7 +62,7 @@ def _script(blocks: Sequence[ShellBlock], ports: dict[str, str]) -> str:
     """Return one bash script of the blocks, stopping at the first error; a busy disk (69 of `check`) is none of theirs."""
     body = "\n".join(f"echo '--- {number}' >&2\n{block.lines}" for number, block in enumerate(blocks, 1))
     body = re.sub(r"^gateway check$", "gateway check || [ $? = 69 ]", body, flags=re.MULTILINE)
-    return f"set -eum\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\n{_with_ports(body, ports)}"
+    return f"set -eum\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{_with_ports(body, ports)}"
 
 
 def _clone(folder: Path, ports: dict[str, str]) -> Path:

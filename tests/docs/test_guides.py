@@ -38,3 +38,14 @@ def test_the_keys_guide_runs_as_it_stands(tmp_path: Path) -> None:
     assert re.search(r"^publish \S+\+[0-9a-f]{8} from \d+$", done.stdout, re.MULTILINE), done.stdout
     assert "# publish " in done.stdout
     assert done.stdout.splitlines()[-1].startswith("VERIFIED")
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(200)
+def test_the_backup_guide_runs_as_it_stands(tmp_path: Path) -> None:
+    need("openssl")
+    done = run_blocks([*shell_blocks(README)[:3], *shell_blocks(GUIDES / "backup-and-restore.md")], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^[\d.,]+ [kMG]B, verified$", done.stdout, re.MULTILINE), done.stdout
+    assert len(re.findall(r"^same head [\d,]+; ", done.stdout, re.MULTILINE)) == 2, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("VERIFIED")

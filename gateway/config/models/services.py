@@ -132,11 +132,11 @@ class Backup(Model):
     """A daily backup."""
 
     to: FilePath | BackupTarget
-    """Folder, or an s3 block."""
+    """Folder on another disk or host. An s3 block is understood; this version writes folders."""
     at: ClockTime = "02:00"
     """Time of day, site zone."""
     encryption_key: SecretRef
-    """Recovery public key, by reference."""
+    """Recovery key: public half of an X25519 pair (PEM), or 32 secret bytes (base64), by reference."""
 
 
 class Telemetry(Model):
