@@ -113,7 +113,7 @@ async def read(site: Site, count: int, *, ledger: bool, stack: ExitStack) -> tup
         running = [tasks.create_task(journal.run()), tasks.create_task(source.run(intake))]
         print("ready", flush=True)
         began_s = time.process_time()
-        while intake.figures.readings.total() < count or intake.unsettled:
+        while intake.figures.samples.total() < count or intake.unsettled:
             await asyncio.sleep(POLL_S)
         ended_ns, spent_s = time.monotonic_ns(), time.process_time() - began_s
         for task in running:

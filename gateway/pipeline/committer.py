@@ -30,7 +30,11 @@ PIECE_LEAVES: Final = 4_096
 RECENT_LEAVES: Final = 20_000
 """Leaves kept in memory for followers that keep up."""
 DISK_FULL_RETRY_S: Final = 0.5
+PLANNED_HERE_MAX: Final = 1_000
+"""Leaves that are hashed on the event loop: 3 ms at most, less than another thread may wait for the interpreter."""
 SEED_BYTES: Final = 32
+LEAD_MEMORY: Final = 8
+"""Commits over which the time that one takes is averaged."""
 
 _log = structlog.get_logger(component="committer")
 
@@ -88,6 +92,7 @@ class Committer:
         self._room.set()
         self._doubt: LedgerDoubt | None = None
         self._closing = False
+        self._lead_ns = 0
         self.figures = CommitFigures()
 
     @property
@@ -246,13 +251,16 @@ class Committer:
             self._wake.set()
 
     async def _next_pool(self) -> None:
-        """Wait until a pool is due: its oldest leaf waited the interval, it is full, or somebody is in a hurry."""
+        """Wait until a pool is due: its oldest leaf's interval ends, it is full, or somebody is in a hurry.
+
+        A commit begins earlier by what commits took of late, so that the oldest leaf is sealed within the interval.
+        """
         if not self._pool.contents and not self._closing and self._doubt is None:
             self._wake.clear()
             await self._wake.wait()
         while self._pool.contents and not self._hurry and not self._closing:  # `halt` leaves no contents
             age_ns = self._clock.now().monotonic_ns - self._pool.opened_ns
-            left_s = (self._settings.commit_ns - age_ns) / 1e9
+            left_s = (self._settings.commit_ns - self._lead_ns - age_ns) / 1e9
             if left_s <= 0:
                 break
             self._wake.clear()
@@ -282,7 +290,10 @@ class Committer:
                 settle(Outcome.DISCARDED)
             raise self._doubt
         self._adopt(pool, plan)
-        seconds = (self._clock.now().monotonic_ns - began_ns) / 1e9
+        took_ns = self._clock.now().monotonic_ns - began_ns
+        lead_ns = self._lead_ns + (took_ns - self._lead_ns) // LEAD_MEMORY
+        self._lead_ns = min(lead_ns, self._settings.commit_ns // 2)
+        seconds = took_ns / 1e9
         self.figures.commits += 1
         self.figures.leaves += len(pool.contents)
         self.figures.last_commit_s = seconds
@@ -293,7 +304,10 @@ class Committer:
 
     async def _make_durable(self, pool: Pool) -> CommitPlan:
         loop = asyncio.get_running_loop()
-        plan = await loop.run_in_executor(self._thread, self._plan, pool)
+        if len(pool.contents) <= PLANNED_HERE_MAX:
+            plan = self._plan(pool)
+        else:
+            plan = await loop.run_in_executor(self._thread, self._plan, pool)
         while True:
             try:
                 await loop.run_in_executor(self._thread, self._store.commit, plan.frames, pool.side_objects)

@@ -54,7 +54,6 @@ class IntakeFigures(Struct):
     """Counts for telemetry; the intake alone writes them."""
 
     samples: Counter[str] = field(default_factory=Counter[str])
-    readings: Counter[str] = field(default_factory=Counter[str])
     quarantined: Counter[str] = field(default_factory=Counter[str])
     gaps: Counter[str] = field(default_factory=Counter[str])
     duplicates: Counter[str] = field(default_factory=Counter[str])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.ledger.records import Record, format_record
+from gateway.ledger.records import Record, format_records
 from gateway.ports import Outcome
 
 Settle = Callable[[Outcome], None]
@@ -24,7 +24,7 @@ class Pool:
 
     def add(self, records: Sequence[Record], settle: Settle | None, side_objects: Sequence[bytes]) -> int:
         """Take records whole or not at all; return the index of the first."""
-        contents = [format_record(record) for record in records]
+        contents = format_records(records)
         index = self.first + len(self.contents)
         self.records.extend(records)
         self.contents.extend(contents)

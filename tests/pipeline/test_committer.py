@@ -15,6 +15,7 @@ from gateway.ports import Outcome
 from tests.fakes.clock import StillClock
 from tests.fakes.log import NOON_NS, ORIGIN, SEALER
 from tests.fakes.store import Medium, MemoryStore
+from tests.fakes.virtual_loop import LoopClock, run_virtually
 
 HEAD = {"at_ns": NOON_NS, "boot_ns": 1, "clock": 1}
 
@@ -209,3 +210,38 @@ async def test_a_frame_on_its_way_to_disk_is_not_acknowledged_after_a_doubt_from
     with pytest.raises(LedgerDoubt, match="witness"):
         await subject.run()
     assert (told, subject.size) == ([Outcome.DISCARDED], 0)
+
+
+def test_di_05_a_slow_disk_begins_commits_earlier_so_that_a_leaf_is_sealed_within_its_interval():
+    interval_ns, sync_ns = 10_000_000, 4_000_000
+    ages: list[int] = []
+
+    async def story() -> None:
+        store, clock = MemoryStore(), LoopClock()
+        subject = Committer(
+            store,
+            store.open(),
+            origin=ORIGIN,
+            sealer=SEALER,
+            entropy=bytes,
+            clock=clock,
+            carry=carry,
+            settings=CommitSettings(commit_ns=interval_ns),
+        )
+        commit = store.commit
+
+        def slow(frames, side_objects=()):
+            clock.offset_ns += sync_ns
+            commit(frames, side_objects)
+
+        store.commit = slow
+        async with running(subject):
+            for number in range(40):
+                opened_ns = clock.now().monotonic_ns
+                subject.append([notice(str(number))])
+                await subject.committed(number)
+                ages.append(clock.now().monotonic_ns - opened_ns)
+
+    run_virtually(story())
+    assert ages[0] == interval_ns + sync_ns, "nothing is known of the disk yet"
+    assert interval_ns // 2 + sync_ns <= ages[-1] <= interval_ns + sync_ns // 8, ages[-1]

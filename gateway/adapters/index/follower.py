@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from time import sleep
 from typing import Any, Final
 
 import apsw
@@ -152,6 +153,7 @@ class IndexFollower:
                 if frame.first < self._next or frame.stop > size:
                     break
                 row, last = self._take_frame(place, frame, events)
+                sleep(0)  # lets the event loop have the interpreter: the index may lag, no acknowledgement may wait for it
                 frames.append(row)
                 self._next = frame.stop
             if not frames:

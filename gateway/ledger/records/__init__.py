@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -75,6 +76,7 @@ __all__ = [
     "format_content",
     "format_raw",
     "format_record",
+    "format_records",
     "kind_of",
     "new_reading",
     "parse_content",
@@ -146,6 +148,15 @@ def format_record(record: Record) -> bytes:
             remedy="make the text, list or payload that it holds smaller",
         )
     return content
+
+
+def format_records(records: Sequence[Record]) -> list[bytes]:
+    """Return the JSON bytes of each record; raise `RecordTooLarge` where `format_record` would."""
+    contents = list(map(_ENCODER.encode, records))
+    if contents and max(map(len, contents)) > RECORD_BYTES_MAX:
+        for record in records:
+            format_record(record)
+    return contents
 
 
 def kind_of(content: bytes) -> str:
