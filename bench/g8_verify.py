@@ -31,16 +31,18 @@ def run(folder: Path, machine: Machine, *, quick: bool, repeats: int) -> list[Ro
     seconds: list[float] = []
     memory: list[float] = []
     reference: list[float] = []
+    cpu: list[float] = []
     share, sample = _sample(store, folder / "sample")
     for _ in range(repeats):
         done = watch([sys.executable, "-m", "gateway", "verify", store.ledger, "--quiet"])
         assert done.output.startswith(f"VERIFIED  {store.entries:,} records"), done.output
         seconds.append(done.seconds)
         memory.append(done.peak_mib)
+        cpu.append(done.cpu_s)
         reference.append(_openssl_seconds(sample) / share)
     note = (
-        f"{store.readings:,} readings in {store.entries:,} records, packed, {machine.cores} cores, signatures of each file's "
-        f"last frame; reference: openssl dgst -sha256 of {share:.0%} of the unpacked bytes, scaled"
+        f"{store.readings:,} readings in {store.entries:,} records, packed, {machine.cores} cores, {min(cpu):.1f} CPU seconds; "
+        f"signatures of each file's last frame; reference: openssl dgst -sha256 of {share:.0%} of the unpacked bytes, scaled"
     )
     return [
         Row(
