@@ -16,7 +16,9 @@ class SegmentStream:
     """Reads ``pieces``, the bytes of one file in order; any sizes. `header` comes first, then `frames`."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
+        self.length = 0
+        """Bytes seen so far; of all when `frames` has ended."""
+        self._pieces = self._counted(pieces)
         self._held = b""
         self._at = 0
         self._offset = 0
@@ -45,6 +47,11 @@ class SegmentStream:
             if wanted is None or wanted(header):
                 yield PlacedFrame(self._offset, length, parse_frame(self._held, self._at))
             self._take(length)
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self.length += len(piece)
+            yield piece
 
     def _take(self, length: int) -> None:
         self._at += length

@@ -6,9 +6,11 @@ import random
 
 import pytest
 
+from gateway.ledger.frame import frame_entries, frame_leaves, parse_frame, pick_entries, strip_frame
 from gateway.ledger.merkle import Tree, cover, hash_leaf
 from gateway.ledger.policy import Policy
 from gateway.ledger.segment import format_name
+from gateway.ledger.segment_stream import SegmentStream
 from gateway.ledger.verify import LedgerVerifier, fold_scan, scan_file, scan_stream, unread_file, verify_ledger
 from tests.ledger.damage import flip
 from tests.ledger.logs import reading, small_log
@@ -56,8 +58,38 @@ def test_a_cover_of_other_leaves_is_refused():
 def test_pieces_of_any_size_give_the_scan_of_the_whole_file(size):
     content = small_log().files[NAME]
     assert scan_stream(NAME, pieces(content, size)) == scan_file(NAME, content)
-    assert scan_stream(NAME, pieces(content + bytes(5_000), size)) == scan_file(NAME, content)
-    assert scan_stream(NAME, pieces(content + bytes(9), size)) == scan_file(NAME, content)
+    for free in (bytes(5_000), bytes(9)):
+        assert scan_stream(NAME, pieces(content + free, size)) == scan_file(NAME, content + free)
+
+
+def test_only_the_frames_asked_for_are_taken_apart():
+    content = small_log().files[NAME]
+    stream = SegmentStream(pieces(content, 100))
+    stream.header()
+    asked: list[int] = []
+
+    def wanted(header):
+        asked.append(header.first)
+        return header.first == 15
+
+    assert [placed.frame.first for placed in stream.frames(wanted)] == [15]
+    assert asked == [0, 5, 15, 25]
+
+
+def test_picked_entries_are_those_of_the_frame_stripped_or_not():
+    log = small_log()
+    frame = parse_frame(log.plans[1].frames[0].content)
+    entries = frame_entries(frame)
+    leaves = [hash_leaf(entry) for entry in entries]
+    for one in (frame, parse_frame(strip_frame(frame))):
+        assert frame_leaves(one) == leaves
+        for wanted in ([], [5], [5, 6, 14], [9], list(range(5, 15))):
+            picked = pick_entries(one, wanted)
+            assert [(index, salt + record) for index, salt, record in picked] == [
+                (at, entries[at - 5]) for at in wanted
+            ]
+        with pytest.raises(AssertionError, match="not ascending"):
+            pick_entries(one, [7, 6])
 
 
 def test_a_file_that_is_not_in_order_is_not_streamed():
@@ -100,6 +132,5 @@ def test_us_01_a_file_whose_bytes_cannot_be_had_is_a_finding():
 
 def _records(plan) -> list[bytes]:
     from gateway.ledger.entry import SALT_SIZE
-    from gateway.ledger.frame import frame_entries, parse_frame
 
     return [entry[SALT_SIZE:] for frame in plan.frames for entry in frame_entries(parse_frame(frame.content))]

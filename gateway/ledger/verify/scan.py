@@ -33,8 +33,8 @@ from gateway.ledger.verify.schema import RecordFacts, read_records
 class FrameScan(Struct):
     """One frame: its place, what it claims, and the leaf hashes that follow from its bytes.
 
-    ``leaf_hashes`` is empty when entries are lost, and when ``subtrees`` stand for them (`fold_scan`). ``located`` names what does not fit; ``stop`` is the index after its
-    last entry as its salts tell. ``torn``: nothing whole follows; ``text``: why the frame cannot be read at all.
+    ``leaf_hashes`` is empty when entries are lost, and when ``subtrees`` stand for them (`fold_scan`). ``located`` names
+    what does not fit; ``stop`` is the index after its last entry as its salts tell. ``torn``: nothing whole follows; ``text``: why the frame cannot be read at all.
     """
 
     offset: int
@@ -98,7 +98,7 @@ def scan_stream(name: str, pieces: Iterable[bytes]) -> FileScan | None:
         frames = [_scan_frame(name, found.offset, found.frame, facts) for found in stream.frames()]
     except EvidenceRefused:
         return None
-    return FileScan(name, first, header, frames, facts)
+    return FileScan(name, first, header, frames, facts, length=stream.length)
 
 
 def unread_file(name: str, text: str) -> FileScan:
