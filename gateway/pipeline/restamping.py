@@ -42,6 +42,8 @@ class Due(Enum):
     """What is to be done about the stamps of a ledger."""
 
     NOTHING = "nothing"
+    WAIT = "wait"
+    """The authority in use has not stamped a note yet: nothing is known of its end."""
     STAMP = "stamp"
     ENDING = "ending"
     """Some rest on what ends within a year, and so does the authority in use: people have to name another."""
@@ -58,15 +60,17 @@ class RestampSettings(Struct, frozen=True, kw_only=True):
 def judge_stamps(stamps: Sequence[tuple[int, Anchor]], authority_sha256: str, now_ns: int) -> Due:
     """Say what is due. Stamps below the newest list are covered by it; the list itself is not.
 
-    ``authority_sha256``: of the authority in use; until it has stamped a note, nothing is known of its end.
+    ``authority_sha256``: of the authority in use.
     """
     newest_list = max((index for index, one in stamps if is_list(one.facts)), default=-1)
     ends = [end for index, one in stamps if index >= newest_list and (end := _end_of(one)) is not None]
     ending = [end for end in ends if end - now_ns <= YEAR_NS]
     own = [one for _, one in stamps if not is_list(one.facts)][-1:]
     last = _end_of(own[0]) if own and _facts(own[0]).get("authority_sha256") == authority_sha256 else None
-    if not ending or last is None:
+    if not ending:
         return Due.NOTHING
+    if last is None:
+        return Due.WAIT
     return Due.STAMP if last - min(ending) > MONTH_NS else Due.ENDING
 
 
@@ -104,13 +108,15 @@ class Restamping:
         self._told = False
 
     async def step(self) -> None:
-        """Look once a day, an hour later where the authority did not answer."""
+        """Look once a day, an hour later where the authority did not answer, a minute later where it is new."""
         now = self._clock.now()
         if now.monotonic_ns < self._due_ns:
             return
         self._due_ns = now.monotonic_ns + DAY_NS
         stamps = await self._stamps()
         due = judge_stamps(stamps, self._own, now.wall_ns)
+        if due is Due.WAIT:
+            self._due_ns = now.monotonic_ns + FIRST_NS
         if due is Due.ENDING and not self._told:
             self._told = True
             self._notice()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,6 +152,44 @@ def test_us_03_a_stretch_of_a_running_gateway_has_its_bundle_and_a_reading_its_w
     proof = (tmp_path / "proof" / f"{index}.tlog-proof").read_bytes()
     answer = (tmp_path / "proof" / f"{index}.tsr").read_bytes()
     assert plant.server.authority.accepts(proof.partition(b"\n\n")[2], answer)
+
+
+@pytest.mark.fault
+def test_di_14_another_authority_stamps_all_stamps_again_as_one_list(plant, tmp_path):
+    """The first one ends within a year. Its lists lie beside its stamps; `gateway verify` counts the list and misses it."""
+    gateway, first = plant.gateway, plant.server.authority
+    until(plant.anchors, "stamp of the first authority")
+    gateway.stop()
+    second = tsa.Authority(tmp_path / "second", until=timedelta(days=3000), root_until=timedelta(days=3000))
+    plant.server.authority = second
+    trust = gateway.config / "trust"
+    (trust / "tsa.pem").write_bytes(second.ca.read_bytes())
+    (trust / "tsa.crl").write_bytes(second.crl())
+    gateway.settings["timestamping"]["crl"] = ["trust/tsa.crl"]
+    gateway.write()
+    gateway.start()
+    gateway.wait_recording()
+    plant.send(1, 5)
+    until(lambda: any("list_sha256" in one.facts for one in plant.anchors()), "list of all stamps", 200)
+    gateway.stop()
+    stamps = plant.anchors()
+    [listed] = [one for one in stamps if "list_sha256" in one.facts]
+    content = blob(gateway, listed.facts["list_sha256"])
+    assert content.decode().splitlines()[2:] == [
+        f"{one.size} {one.token_sha256}" for one in stamps[: stamps.index(listed)]
+    ]
+    assert second.accepts(content, blob(gateway, listed.facts["list_token_sha256"]))
+    assert not first.accepts(content, blob(gateway, listed.facts["list_token_sha256"]))
+    assert blob(gateway, listed.facts["crl_sha256"]).startswith(b"-----BEGIN X509 CRL-----")
+    assert gateway.verified().counts.time_stamps == len(stamps)
+    path = gateway.ledger / "blob" / listed.facts["list_sha256"][:2] / listed.facts["list_sha256"]
+    path.unlink()
+    said = gateway.run("verify", str(gateway.ledger), "--quiet", code=1)
+    assert said.strip() == f"FAILED at size {listed.size:,}: list of time stamps is missing"
+
+
+def blob(gateway: GatewayProcess, digest: str) -> bytes:
+    return (gateway.ledger / "blob" / digest[:2] / digest).read_bytes()
 
 
 @pytest.mark.fault

@@ -45,13 +45,13 @@ def anchor(size: int, days: int | None, *, own: str = "own", listed: bool = Fals
         ([anchor(1, 360), anchor(2, 360 + MONTH)], Due.ENDING),
         ([anchor(1, 360), anchor(2, 361 + MONTH)], Due.STAMP),
         ([anchor(1, 360, own="old"), anchor(2, 3000)], Due.STAMP),
-        ([anchor(1, 360), anchor(2, 3000, own="other")], Due.NOTHING),
+        ([anchor(1, 360), anchor(2, 3000, own="other")], Due.WAIT),
         ([anchor(1, -10), anchor(2, 3000)], Due.STAMP),
         ([anchor(1, 360), anchor(2, 3000), anchor(2, 3000, listed=True)], Due.NOTHING),
         ([anchor(1, 360), anchor(2, 3000), anchor(2, 350, listed=True)], Due.STAMP),
         ([anchor(1, 360), anchor(2, 3000), anchor(2, 3000, listed=True), anchor(9, 200)], Due.ENDING),
         ([anchor(1, None), anchor(2, 3000)], Due.NOTHING),
-        ([anchor(1, 100), anchor(2, None)], Due.NOTHING),
+        ([anchor(1, 100), anchor(2, None)], Due.WAIT),
     ],
 )
 def test_di_14_what_is_due(stamps, due):
@@ -141,6 +141,16 @@ async def test_di_14_an_authority_that_is_away_is_asked_again_in_an_hour(authori
     await bench.after(AGAIN_NS)
     assert bench.lists() == []
     await bench.after(AGAIN_NS)
+    assert len(bench.lists()) == 1
+
+
+async def test_an_authority_that_is_new_is_waited_for(authority):
+    bench = Bench(authority)
+    last = bench.stamps.pop()
+    await bench.after(FIRST_NS)
+    assert bench.stamper.queries == []
+    bench.stamps.append(last)
+    await bench.after(FIRST_NS)
     assert len(bench.lists()) == 1
 
 
