@@ -153,7 +153,9 @@ class IndexFollower:
                 if frame.first < self._next or frame.stop > size:
                     break
                 row, last = self._take_frame(place, frame, events)
-                sleep(0)  # lets the event loop have the interpreter: the index may lag, no acknowledgement may wait for it
+                sleep(
+                    0
+                )  # lets the event loop have the interpreter: the index may lag, no acknowledgement may wait for it
                 frames.append(row)
                 self._next = frame.stop
             if not frames:

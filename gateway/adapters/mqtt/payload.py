@@ -168,6 +168,11 @@ def sequence_of(route: Route, record: Any, sequences: list[int]) -> str:
     names: list[str] = []
     if route.sequence is not None:
         found = route.sequence(record)
+        if type(found) is Raw and not route.dedupe:  # nearly every counter: a number, and nothing beside it
+            text = str(found.value)
+            if text.isdigit() and len(text) <= _COUNTER_DIGITS_MAX:
+                sequences.append(int(text))
+            return text
         names.append("" if found is MISSING else format_tree(found))
         if type(found) is Raw and str(found.value).isdigit() and len(str(found.value)) <= _COUNTER_DIGITS_MAX:
             sequences.append(int(str(found.value)))

@@ -85,7 +85,7 @@ class Repeats:
 class Window:
     """The unacknowledged messages of one connection, oldest first.
 
-    ``acknowledge`` takes the joined PUBACKs of what became durable together; ``give_up`` is called after DISCARDED.
+    ``acknowledge`` is told that PUBACKs may leave (`take_acks`); ``give_up`` is called after DISCARDED.
     """
 
     def __init__(self, repeats: Repeats, acknowledge: Callable[[], None], give_up: Callable[[], None]) -> None:
@@ -93,7 +93,6 @@ class Window:
         self._acknowledge = acknowledge
         self._give_up = give_up
         self._waiting: deque[Pending] = deque()
-        self._acks: list[bytes] = []
         self.current = True
         self.acknowledged = 0
 
@@ -114,7 +113,7 @@ class Window:
             pending = Pending(self, 1, mid, key)
             pending.done = True
             self._waiting.append(pending)
-            self._release()
+            self._acknowledge()
             return True
         earlier = self._repeats.waiting(key)
         if earlier is None:
@@ -129,7 +128,7 @@ class Window:
         pending = Pending(self, qos, mid, None)
         pending.done = True
         self._waiting.append(pending)
-        self._release()
+        self._acknowledge()
 
     def settle(self, pending: Pending, outcome: Outcome) -> None:
         """Carry out the promise of `Parcel.settle` for one message and the repeats that hang on it."""
@@ -145,19 +144,14 @@ class Window:
         for follower in pending.followers or ():
             follower.window.settle(follower, outcome)
         if self._waiting and self._waiting[0] is pending:
-            self._release()
+            self._acknowledge()
 
     def take_acks(self) -> bytes:
         """Return the PUBACKs that may leave now, in receive order; nothing once the connection is an old one."""
-        joined = b"".join(self._acks) if self.current else b""
-        self._acks.clear()
-        return joined
-
-    def _release(self) -> None:
-        waiting, acks = self._waiting, self._acks
+        waiting, mids = self._waiting, list[int]()
         while waiting and waiting[0].done:
             pending = waiting.popleft()
             if pending.qos:
-                acks.append(PUBACK + pending.mid.to_bytes(2))
-                self.acknowledged += 1
-        self._acknowledge()
+                mids.append(pending.mid)
+        self.acknowledged += len(mids)
+        return b"".join([PUBACK + mid.to_bytes(2) for mid in mids]) if self.current else b""

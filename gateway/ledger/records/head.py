@@ -90,9 +90,10 @@ def format_raw(raw: Raw) -> dict[str, Any]:
 
 def _plain_text(content: bytes) -> str | None:
     """Return the text if it is UTF-8 with nothing below U+0020 but tab, LF and CR."""
-    if _CONTROL.search(content) is not None:
-        return None
     try:
-        return content.decode()
+        text = content.decode()
     except UnicodeDecodeError:
         return None
+    if text.isprintable():  # nearly every message; a control character never is
+        return text
+    return None if _CONTROL.search(content) is not None else text
