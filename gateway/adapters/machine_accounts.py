@@ -40,6 +40,7 @@ SCOPES: Final = frozenset(
         "hook.test",
         "hook.replay",
         "backup",
+        "ledger.prune",
         "key.rotate",
         "key.revoke",
     },

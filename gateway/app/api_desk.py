@@ -9,6 +9,7 @@ from typing import Any
 from gateway.adapters.http.bodies import BatchEventBody
 from gateway.adapters.machine_accounts import MachineAccount
 from gateway.domain.batch_event import NodeUse
+from gateway.errors import Unavailable
 from gateway.ledger.records import ObjectRef
 from gateway.pipeline.batch_desk import BatchDesk, Told
 from gateway.pipeline.bundles import BundleBuilder, batch_subject
@@ -36,12 +37,18 @@ class ApiDesk:
         self._indexed = indexed
         self._now_ns = now_ns
         self._cosigned = cosigned
+        self.held: Callable[[], str] = str
 
     async def record(
         self, batch: str, body: BatchEventBody, key: str, account: MachineAccount, terminal: str
     ) -> tuple[dict[str, Any], bool]:
-        """Record one event of a machine account; one that may create batches also starts them unplanned."""
+        """Record one event of a machine account; one that may create batches also starts them unplanned.
+
+        Raises `Unavailable` while the disk is short: the space that is kept back is for other records.
+        """
         del terminal
+        if self.held():
+            raise Unavailable(self.held(), remedy="send the event again with the same key once there is space")
         told = Told(
             act=body.event,
             effective_time=body.effective_time,

@@ -46,6 +46,7 @@ class Health:
         self._started_ns = clock.now().wall_ns
         self._pulse_ns = clock.now().monotonic_ns
         self.recording = False
+        self.held: Callable[[], str] = str
         self.refused: dict[str, str] = {}
         self.restarts: dict[str, float] = {}
         self.more: list[Any] = []
@@ -68,7 +69,7 @@ class Health:
 
         Halted or with a full disk the loop alone counts: a restart would mend nothing.
         """
-        if self._committer.halted is not None or self._committer.figures.disk_full:
+        if self._committer.halted is not None or self._committer.figures.disk_full or self.held():
             return self.live()
         return self.live() and self._committer.oldest_wait_ns < WAIT_NS_MAX
 
@@ -79,7 +80,9 @@ class Health:
             reasons.append("starting")
         if self._committer.halted is not None:
             reasons.append(f"halted: {self._committer.halted.text}")
-        if self._committer.figures.disk_full:
+        if self.held():
+            reasons.append(f"{self.held()}; no reading is acknowledged until there is space")
+        elif self._committer.figures.disk_full:
             reasons.append("disk full: nothing is acknowledged until there is space")
         return reasons
 

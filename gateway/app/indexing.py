@@ -39,6 +39,11 @@ class Indexing:
                 self._query = IndexQuery(self._path, self._layout)
             return self._query
 
+    def release(self) -> None:
+        """Let go of segment files that were sealed or pruned."""
+        if self._query is not None:
+            self._query.release()
+
     async def run(self) -> None:
         """Open the index, or begin it anew, and follow until the journal ends.
 

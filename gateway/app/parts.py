@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files as package_files
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from gateway.app.sinks import modes, open_projectors, open_qms_sinks, required_s
 from gateway.app.site import Site
 from gateway.app.sources import early_commits, make_sources
 from gateway.app.timestamps import StampFolder, open_stamping, tell_stamping
+from gateway.app.upkeep import Upkeep, join_upkeep
 from gateway.app.witnesses import Outside, adopt_keys, open_outside, tell_health
 from gateway.app.zone import PlantZone
 from gateway.config.load import understand
@@ -41,7 +42,6 @@ from gateway.pipeline.batch_book import BatchBook
 from gateway.pipeline.bundles import BundleBuilder
 from gateway.pipeline.clock_watch import ClockRecorder, ClockWatch
 from gateway.pipeline.committer import CommitSettings, Committer
-from gateway.pipeline.disk_watch import DiskWatch
 from gateway.pipeline.event_maker import Maker, MakerSettings
 from gateway.pipeline.fold import Epoch, Fold
 from gateway.pipeline.intake import Intake
@@ -83,7 +83,6 @@ class Parts:
     outbox: Outbox
     intake: Intake
     clock_watch: ClockWatch
-    disk_watch: DiskWatch
     sources: Mapping[str, Source]
     projectors: Mapping[str, Projector]
     desks: Desks
@@ -92,6 +91,7 @@ class Parts:
     restored: RestoredWatch
     health: Health
     opening: tuple[list[Record], list[bytes]]
+    upkeep: Upkeep = field(init=False)
 
     async def drained(self) -> None:
         """Wait until everything that was offered is settled."""
@@ -137,7 +137,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
     backups = BackupDesk(site, build.version, committer, stamp, desks.audits)
     health = _health(site, committer, intake, clocks, stamp, build.version, judge, outside, stamping, keys)
     health.more.append(backups.figures)
-    return Parts(
+    parts = Parts(
         version=build.version,
         clock=clock,
         clocks=clocks,
@@ -150,7 +150,6 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         outbox=outbox,
         intake=intake,
         clock_watch=ClockWatch(clock, stamp, clocks, committer),
-        disk_watch=DiskWatch(committer.figures, committer, stamp, site.plan.gateway),
         sources=make_sources(site, clock, "gateway_crashed" if crashed else "gateway_stopped"),
         projectors=await open_projectors(site, clock, committer, LedgerLookup(lambda: indexing.query, store), stack),
         desks=desks,
@@ -160,6 +159,7 @@ async def make_parts(site: Site, stack: AsyncExitStack) -> Parts:
         health=health,
         opening=opening,
     )
+    return join_upkeep(site, store, standing, parts)
 
 
 def _opening(
@@ -299,6 +299,7 @@ def _judge(
 
     fold = Fold(Epoch(site.plan, site.limit_sets), epochs, book.batches.rolls, store.read_blob)
     fold.batch_notes.append(book.note)
+    fold.retired_notes.append(book.retire)
     return Judge(
         fold,
         JudgeSettings(required_sinks=required_sinks(site)),

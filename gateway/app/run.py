@@ -80,6 +80,7 @@ class Listening:
             log,
             parts.backups,
             parts.key_desk,
+            parts.upkeep.pruning,
             open_tree=open_tree,
         ).application()
         telemetry = telemetry_application(parts.health)
@@ -133,7 +134,7 @@ class Life:
             ("keys", parts.key_desk.run),
             *parts.outside.tasks(parts.committer),
             *([("stamping", parts.stamping.run)] if parts.stamping is not None else []),
-            ("disk", parts.disk_watch.run),
+            *parts.upkeep.tasks(),
             ("backup", parts.backups.run),
             ("restored", parts.restored.run),
             *((f"projector {name}", projector.run) for name, projector in parts.projectors.items()),
@@ -200,7 +201,7 @@ def _serving(application: Any, listening: Any, certificate: Any) -> Callable[[],
 
 
 def _reading(source: Any, parts: Parts) -> Callable[[], Awaitable[None]]:
-    return lambda: source.run(LoggedInlet(parts.intake))
+    return lambda: source.run(LoggedInlet(parts.upkeep.gate))
 
 
 def _pair(site: Site, certificate: str | None, key: str | None) -> tuple[Path, Path] | None:

@@ -14,6 +14,8 @@ import click
 from gateway.cli.examples import examples
 from gateway.cli.group import Group
 from gateway.cli.ledger_bundle import bundle
+from gateway.cli.ledger_prune import prune
+from gateway.cli.ledger_scrub import scrub
 from gateway.cli.place import config_folder, ledger_folder
 from gateway.cli.progress import progress_bar
 from gateway.errors import Refused
@@ -218,3 +220,5 @@ def rebuild_index(config: Path | None, path: Path | None, *, as_json: bool) -> N
 
 
 ledger.add_command(bundle)
+ledger.add_command(scrub)
+ledger.add_command(prune)

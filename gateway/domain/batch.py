@@ -7,7 +7,7 @@ the live path and the rebuild are the same code.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -94,6 +94,12 @@ class Batches:
             context.pending.append(event)
         elif judged.effect == "conflict":
             context.conflicts.append(event)
+
+    def forget(self, names: Collection[str]) -> None:
+        """Take batches out whose records were pruned."""
+        for name in names:
+            self._batches.pop(name, None)
+        self._keys = {key: judged for key, judged in self._keys.items() if judged.event.batch not in names}
 
     def trial(self, batch: str) -> BatchContext:
         """Return a copy of a batch to try events on."""

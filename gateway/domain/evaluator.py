@@ -128,6 +128,10 @@ class Evaluator:
         """Return the events found by the fold that no record tells yet, in the order they were found."""
         return tuple(self._outstanding.values())
 
+    def drop_outstanding(self, before: int) -> None:
+        """Forget the events that entries below ``before`` decided and no record tells: they rest on what was pruned."""
+        self._outstanding = {key: event for key, event in self._outstanding.items() if event.decided >= before}
+
     def track(self, signal: str) -> SignalTrack:
         """Return the track of a watched signal."""
         return self._tracks[signal]

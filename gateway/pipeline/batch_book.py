@@ -21,6 +21,7 @@ from gateway.domain.batch_plan import (
     plan_batch_event,
 )
 from gateway.domain.plan import Node
+from gateway.errors import Refused
 from gateway.ledger.records import Batch, Content
 from gateway.ledger.segment import SEGMENT_ENTRIES
 from gateway.pipeline.batch_records import batch_record, judged_of
@@ -56,6 +57,7 @@ class BatchBook:
         self._cut_off: dict[str, None] = {}
         self._level = asyncio.Event()
         self.batches = Batches(rolls)
+        self._retired: frozenset[str] = frozenset()
 
     async def ready(self) -> None:
         """Wait until everything that stood in the ledger at the start has been taken in."""
@@ -74,11 +76,22 @@ class BatchBook:
             self._cut_off[record.batch] = None
         self._take(index, record)
 
+    def retire(self, names: frozenset[str]) -> None:
+        """Batches are pruned: nothing is known of them but that their ids are used."""
+        self._retired |= names
+        self.batches.forget(names)
+
     def judge(self, event: BatchEvent, told: Beside, index_of: Callable[[int], int]) -> Verdict:
         """Judge one event; ``index_of`` tells which index its nth record will have. What is returned must be appended at once.
 
         Raises `Refused` (BAT-001 … BAT-007); then nothing was taken in.
         """
+        if event.batch in self._retired:
+            raise Refused(
+                f"batch id '{event.batch}' was used before; ids are never reused",
+                code="BAT-006",
+                remedy="choose another id: the records of that batch are past their retention and gone",
+            )
         answer = self._answers.get((event.adapter, event.key))
         first = self.batches.answered(event.adapter, event.key)
         settings = self._settings

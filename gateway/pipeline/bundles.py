@@ -239,6 +239,8 @@ class BundleBuilder:
                 known[index] = (salt + content, record)
         told: dict[str, list[tuple[int, bytes, Gap]]] = {}
         for index in indexes:
+            if index not in known:
+                continue  # pruned
             entry, record = known[index]
             told.setdefault(record.gap, []).append((index, entry, record))
         return {

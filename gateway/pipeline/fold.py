@@ -49,6 +49,7 @@ from gateway.pipeline.excursion_records import written_of
 from gateway.pipeline.late_jobs import SETTLED
 from gateway.pipeline.reading_views import view_of
 from gateway.pipeline.rulebook import Rulebook
+from gateway.pipeline.system_flags import SystemFlags, flag_view
 
 LINK_DOWN: Final = "link_down"
 
@@ -92,6 +93,10 @@ class Fold:
         self._state_signals = _state_signals(self._rules)
         self._batches_ns = 0
         self._judging = True
+        self._system = SystemFlags()
+        self._begun = False
+        self.retired: frozenset[str] = frozenset()
+        self.retired_notes: list[Callable[[frozenset[str]], None]] = []
         self.understood: dict[str, Epoch | None] = {}
         self._boot: str | None = None
         self.appended: set[EventKey] = set()
@@ -203,18 +208,8 @@ class Fold:
 
     def _gap(self, index: int, record: Gap) -> None:
         if record.cause == LINK_DOWN and record.event in {"opened", "closed"}:
-            self.evaluator.apply_reading(
-                ReadingView(
-                    index=index,
-                    signal=f"{record.source}:comm_lost",
-                    te_ns=record.at_ns,
-                    value=record.event == "opened",
-                    quality="good",
-                    basis="received",
-                    monotonic_ns=record.boot_ns,
-                    received_ns=record.at_ns,
-                )
-            )
+            lost = flag_view(f"{record.source}:comm_lost", index, record, raised=record.event == "opened")
+            self.evaluator.apply_reading(lost)
         signals = record.signals or [s.id for s in self.plan.signals.values() if s.source == record.source]
         if record.event == "closed":
             self.gaps_closed.update(signals)
@@ -228,6 +223,7 @@ class Fold:
                 content = self._read_blob(record.content.sha256)
             self._files[record.path] = content or b""
         elif record.event == "effective":
+            self._begun = True
             work = self.to_understand(record)
             self._files = {}
             if work is None:
@@ -328,6 +324,28 @@ class Fold:
             self.evaluator.apply_reading(flag)
         if record.event == "evaluated" and record.code == SETTLED and isinstance(record.facts, dict):
             self.evaluator.settle_late(record.facts["signal"], record.facts["index"])
+        elif record.event == "pruned":
+            self._pruned(record)
+        elif record.event == "carry" and not self._begun:
+            self._begin(index, record)
+        elif (told := self._system.told(record)) is not None:
+            self.evaluator.apply_reading(flag_view(told[0], index, record, raised=told[1]))
+
+    def _begin(self, index: int, record: Gateway) -> None:
+        """The log's beginning was pruned: judge on by the configuration that its first record names, if it is the one running."""
+        self._begun, self._judging = True, record.config == self._running.plan.config
+        if self._judging:
+            self._in_force(self._running, Instant(index, record.at_ns, record.boot_ns))
+
+    def _pruned(self, record: Gateway) -> None:
+        """What was judged when a beginning was pruned is told by records, or was done with: it is not found anew without it."""
+        facts = record.facts if isinstance(record.facts, dict) else {}
+        self.evaluator.drop_outstanding(facts.get("judged", 0))
+        names = frozenset(facts.get("batches", ()))
+        self.retired |= names
+        self.batches.forget(names)
+        for note in self.retired_notes:
+            note(names)
 
     def _anchor(self, index: int, record: Anchor) -> None:
         if (flag := self.anchor_flags.anchor(index, record)) is not None:

@@ -71,6 +71,10 @@ class Judge:
         self.readings: Counter[str] = Counter()
         """Readings committed since the start, by quality: what waits for its commit, or was discarded, is none."""
 
+    def begin_at(self, index: int) -> None:
+        """Fold from ``index`` on: what stood before it was pruned. Before `run` alone."""
+        self._size = index
+
     @property
     def size(self) -> int:
         """How far the fold is."""

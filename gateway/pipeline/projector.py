@@ -68,6 +68,8 @@ class Projector:
         self._sender = sender
         self._sleep = sleep
         self._in_thread = in_thread
+        self.begins_at = 0
+        """First index that is stored: what was pruned is projected no more."""
         self._next_index = 0
         self._read_index = 0
         self._ahead: deque[_Stretch] = deque()
@@ -94,7 +96,7 @@ class Projector:
         cursor = self._store.load()
         if cursor is not None and not self._is_ours(cursor):
             return
-        self._next_index = self._read_index = 0 if cursor is None else cursor.next_index
+        self._next_index = self._read_index = max(self.begins_at, 0 if cursor is None else cursor.next_index)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read())

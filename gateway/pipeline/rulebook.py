@@ -11,6 +11,7 @@ from gateway.domain.data_conditions import signal_conditions, source_conditions
 from gateway.domain.limits import Condition, LimitSet, Rule, rule_applies, rule_conditions
 from gateway.domain.plan import Plan
 from gateway.domain.signal_track import NEVER_NS, SignalWatch
+from gateway.domain.system_conditions import system_watches
 from gateway.ledger.records import Excursion
 
 Phase = Callable[[str], str | None]
@@ -53,6 +54,7 @@ class Rulebook:
             yield _flag_watch(witness_conditions())
         if self.plan.stamp_every_ns is not None:
             yield _flag_watch(timestamp_conditions(self.plan.stamp_every_ns))
+        yield from system_watches()
 
     def watch(self, signal: str, phase: Phase, states: Mapping[str, str | None]) -> SignalWatch:
         """Return what to judge on one signal now."""

@@ -30,12 +30,14 @@ from gateway.ports.outward import (
 )
 from gateway.ports.people import ERASED, People, Person
 from gateway.ports.source import Fact, Inlet, Outcome, Parcel, Resume, Source
+from gateway.ports.upkeep import Disposal, PackedSegment, Packer, Scrubber, ScrubFinding, ScrubReport, Space
 
 __all__ = [
     "ERASED",
     "ClockReport",
     "Committed",
     "CosignAnswer",
+    "Disposal",
     "Entropy",
     "Fact",
     "FrozenNotes",
@@ -44,6 +46,8 @@ __all__ = [
     "LedgerStore",
     "Moment",
     "Outcome",
+    "PackedSegment",
+    "Packer",
     "Parcel",
     "People",
     "Person",
@@ -51,8 +55,12 @@ __all__ = [
     "ProjectionSink",
     "Resume",
     "RevocationLists",
+    "ScrubFinding",
+    "ScrubReport",
+    "Scrubber",
     "Sealer",
     "Source",
+    "Space",
     "Stamp",
     "StoreHead",
     "SystemClock",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.fault]
+pytestmark = [pytest.mark.integration, pytest.mark.fault, pytest.mark.timeout(300)]
 
 TOPIC = "machine/press-1/temperature"
 SIZE_MB = 400
@@ -81,13 +81,45 @@ def test_eu_17_a_full_disk_holds_everything_back_and_recording_resumes_by_itself
             stored = len(readings(gateway))
             assert stored < 4_000, "something was stored on a full disk"
             ballast.unlink()
-            until(lambda: len(readings(gateway)) == 4_000, "recording resumes by itself")
+            until(lambda: len(readings(gateway)) == 4_000, "recording resumes by itself", 150.0)
             until(lambda: '"ready":true' in reasons(gateway), "ready again")
             until(lambda: "disk_ok" in events(gateway), "both edges are recorded")
         gateway.verified()
         assert sorted(int(one.value) for one in readings(gateway)) == list(range(1, 4_001))
         found = events(gateway)
         assert found.index("disk_full") < found.index("disk_ok")
+
+
+def test_eu_17_below_the_reserve_readings_wait_while_the_ledger_says_why(tmp_path: Path, small_disk: Path) -> None:
+    with Mosquitto(tmp_path / "broker", conf="max_queued_messages 0\nmax_inflight_messages 0") as broker:
+        gateway = GatewayProcess(
+            tmp_path / "gw",
+            connections={"plant": {"mqtt": {"url": f"mqtt://127.0.0.1:{broker.port}"}}},
+            devices={"MCH-1-T": machine_mqtt("press-1")},
+            ledger={"path": str(small_disk / "data" / "ledger")},
+        )
+        gateway.set_up()
+        ballast = small_disk / "ballast"
+        with gateway:
+            gateway.wait_recording()
+            publish(broker.port, 1, 101)
+            until(lambda: len(readings(gateway)) == 100, "readings before")
+            with ballast.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, 100 << 20)
+            until(lambda: "are kept back" in reasons(gateway), "the probe says so")
+            until(lambda: "disk_full" in events(gateway), "the ledger says so although readings wait")
+            assert not (gateway.ledger / "reserve").exists(), "the reserve is given up for what explains"
+            publish(broker.port, 101, 301)
+            time.sleep(5)
+            assert len(readings(gateway)) == 100, "a reading was taken below the reserve"
+            assert ask(f"http://127.0.0.1:{gateway.port}/live").status == 200
+            assert "gateway_disk_free_bytes" in ask(f"http://127.0.0.1:{gateway.port}/metrics").body.decode()
+            ballast.unlink()
+            until(lambda: len(readings(gateway)) == 300, "recording resumes by itself", 150.0)
+            until(lambda: '"ready":true' in reasons(gateway), "ready again")
+            assert (gateway.ledger / "reserve").stat().st_size == 64 << 20
+        gateway.verified()
+        assert [event for event in events(gateway) if event.startswith("disk")] == ["disk_full", "disk_ok"]
 
 
 def fill(ballast: Path) -> None:

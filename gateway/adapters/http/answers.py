@@ -295,6 +295,18 @@ class HookTestAnswer(_Answer):
     stopped: bool | None = None
 
 
+class PruneAnswer(_Answer):
+    """Records that are gone, or would go: first and last; with a dry run the batches among them and what keeps the rest."""
+
+    first: int
+    last: int
+    count: int
+    record: int | None = None
+    bytes: int | None = None
+    batches: list[str] | None = None
+    stays: str | None = None
+
+
 class SignalRow(_Answer):
     """One signal of the running configuration."""
 

@@ -15,9 +15,18 @@ from gateway.adapters.http.backup_routes import BackupDesk, BackupRoutes
 from gateway.adapters.http.bodies import BatchEventBody
 from gateway.adapters.http.condition_routes import ConditionRoutes
 from gateway.adapters.http.delivery_routes import DeliveryRoutes
-from gateway.adapters.http.desk import BatchDesk, ConditionDesk, DeliveryDesk, EvidenceDesk, Health, LogDesk
+from gateway.adapters.http.desk import (
+    BatchDesk,
+    ConditionDesk,
+    DeliveryDesk,
+    DisposalDesk,
+    EvidenceDesk,
+    Health,
+    LogDesk,
+)
 from gateway.adapters.http.gate import Gate, idempotency_key, query_of, read_body, terminal
 from gateway.adapters.http.key_routes import KeyDesk, KeyRoutes
+from gateway.adapters.http.ledger_routes import LedgerRoutes
 from gateway.adapters.http.log_routes import LogRoutes
 from gateway.adapters.http.problems import Problem, answer
 
@@ -39,6 +48,7 @@ class Api:
         log: LogDesk,
         backups: BackupDesk,
         keys: KeyDesk,
+        disposal: DisposalDesk,
         *,
         open_tree: bool = False,
     ) -> None:
@@ -51,6 +61,7 @@ class Api:
             *LogRoutes(gate, log, open_tree=open_tree).routes(),
             *BackupRoutes(gate, backups).routes(),
             *KeyRoutes(gate, keys).routes(),
+            *LedgerRoutes(gate, disposal).routes(),
         ]
 
     def application(self) -> Starlette:

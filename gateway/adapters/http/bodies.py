@@ -67,6 +67,13 @@ class HookTestBody(_Body):
     reason: str | None = None
 
 
+class PruneBody(_Body):
+    """`POST /api/v1/operations/ledger.prune`: dispose of the records that no retention rule keeps."""
+
+    dry_run: bool = Field(default=False, description="say what would go, and do nothing")
+    reason: str | None = Field(default=None, description="why; needed unless dry_run")
+
+
 class HookReplayBody(_Body):
     """`POST /api/v1/operations/hook.replay`: make dead letters due again, or all events since a time, in the ledger's order."""
 

@@ -92,6 +92,14 @@ class EvidenceDesk(Protocol):
         ...
 
 
+class DisposalDesk(Protocol):
+    """Disposal of what no rule keeps; recorded, published and seen by others before a file goes."""
+
+    async def prune(self, person: str, terminal: str, reason: str | None, *, dry_run: bool) -> dict[str, Any]:
+        """Prune, or say what would go. Raises `Refused` (RET-001, ACC-002, SIG-006), `Unavailable` to be asked again."""
+        ...
+
+
 class ConditionDesk(Protocol):
     """Excursions and deviations, read only."""
 

@@ -101,6 +101,14 @@ OPERATIONS: Final = (
         answers.KeyRevokeAnswer,
         bodies.KeyRevokeBody,
     ),
+    Operation(
+        "post",
+        "/api/v1/operations/ledger.prune",
+        "ledger.prune",
+        "Dispose of the records that no retention rule keeps",
+        answers.PruneAnswer,
+        bodies.PruneBody,
+    ),
     Operation("get", "/api/v1/excursions", "live.read", "List excursions", answers.ExcursionList, query=("open",)),
     Operation("get", "/api/v1/excursions/{excursion}", "live.read", "Show an excursion", answers.ExcursionAnswer),
     Operation(

@@ -96,6 +96,11 @@ def seconds_below(ns: int) -> int:
     return max(-_I32, min(ns // _S - _EPOCH_S, _I32))
 
 
+def ns_of(second: int) -> int:
+    """Return the time in ns of whole seconds since 2000, as `seconds_below` and `seconds_above` give them."""
+    return (second + _EPOCH_S) * _S
+
+
 def seconds_above(ns: int) -> int:
     """Return whole seconds since 2000, rounded up, within 32 bits."""
     return max(-_I32, min(-(-ns // _S) - _EPOCH_S, _I32))

@@ -20,6 +20,7 @@ from gateway.ledger.segment import FILE_HEADER_SIZE, segment_of
 _MAPS_MAX: Final = 16
 _UNPACKED_MAX: Final = 1
 """Unpacked segments kept: 26 MB each."""
+_LOOKS_MAX: Final = 2
 
 
 class _Packed:
@@ -61,19 +62,28 @@ class EntryFetch:
             return next((content for _, _, content in self.reader.pick([index])), None)
         skipped = (index - first) // schema.SKIP
         walk = (index - first) % schema.SKIP
-        packed = self._packed_file(file)
-        if packed is not None:
-            frame = packed.offsets[bisect_right(packed.firsts, first) - 1]
-            start = frame + HEADER_SIZE + skips[skipped] - SALT_SIZE * skipped * schema.SKIP
-            return _walk(packed.content, start, walk, 0)
-        start = place + HEADER_SIZE + skips[skipped]
-        content = self._map(file, place + length)
-        return None if content is None else _walk(content, start, walk, SALT_SIZE)
+        for _ in range(_LOOKS_MAX):  # between the two looks the file may be sealed
+            packed = self._packed_file(file)
+            if packed is not None:
+                frame = packed.offsets[bisect_right(packed.firsts, first) - 1]
+                start = frame + HEADER_SIZE + skips[skipped] - SALT_SIZE * skipped * schema.SKIP
+                return _walk(packed.content, start, walk, 0)
+            content = self._map(file, place + length)
+            if content is not None:
+                return _walk(content, place + HEADER_SIZE + skips[skipped], walk, SALT_SIZE)
+        return None
 
     def place(self, index: int) -> tuple[int, int] | None:
         """Return (first index of the file, offset of the frame)."""
         found = self._frame_of(index)
         return None if found is None else (found[2], found[3])
+
+    def release(self) -> None:
+        """Let go of files that were sealed or pruned meanwhile: while they are mapped their space is not free."""
+        for file in [one for one in self._maps if not self._layout.segment(SegmentName(one, packed=False)).exists()]:
+            self._maps.pop(file).close()
+        self._packed.clear()
+        self.reader.forget()
 
     def close(self) -> None:
         """Close all files."""
@@ -130,7 +140,10 @@ class EntryFetch:
         if not self._lies_packed(file):
             return None
         path = self._layout.segment(SegmentName(segment, packed=True))
-        known = self._packed[segment] = _Packed(read_segment(path, packed=True))
+        try:
+            known = self._packed[segment] = _Packed(read_segment(path, packed=True))
+        except FileNotFoundError:  # pruned in this moment
+            return None
         if len(self._packed) > _UNPACKED_MAX:
             self._packed.popitem(last=False)
         return known

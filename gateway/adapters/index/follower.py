@@ -70,6 +70,7 @@ class IndexFollower:
 
     def follow(self, size: int, progress: Callable[[int], None] | None = None) -> None:
         """Index all entries below ``size`` that are not indexed yet; what is indexed stays as it is."""
+        self._next = max(self._next, self._reader.first_index())  # what stood before was pruned
         while self._next < size:
             before = self._next
             try:

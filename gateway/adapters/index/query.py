@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from gateway.adapters.index import schema
-from gateway.adapters.index.chunks import load
+from gateway.adapters.index.chunks import load, ns_of
 from gateway.adapters.index.entry_fetch import EntryFetch
 from gateway.adapters.index.reading_view import DECODER
 from gateway.adapters.index.spans import chunks_of, entries_between, spans_of
@@ -50,6 +50,14 @@ class Membership(NamedTuple):
     entry: int
 
 
+class Stretch(NamedTuple):
+    """Times of some records, ns: when the newest was written, and from when to when they speak."""
+
+    written_ns: int
+    from_ns: int
+    to_ns: int
+
+
 class LastOfSignal(NamedTuple):
     """Newest reading of a signal: index of its entry, its number, the newest source time (ns)."""
 
@@ -80,6 +88,11 @@ class IndexQuery:
         with self._lock:
             self._fetch.close()
             self._connection.close()
+
+    def release(self) -> None:
+        """Let go of segment files that are gone, so that their space is free."""
+        with self._lock:
+            self._fetch.release()
 
     def next_index(self) -> int:
         """Return how far the index is."""
@@ -176,6 +189,39 @@ class IndexQuery:
         order = "idx DESC" if newest else "idx"
         query = f"SELECT * FROM event WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?"  # noqa: S608  columns are ours
         return [FoundEvent(*row) for row in self._rows(query, (*values, limit), size)]
+
+    def newest_event(self, kind: str, event: str, size: int) -> FoundEvent | None:
+        """Return the newest record of a kind and event below ``size``, None if there is none."""
+        query = "SELECT * FROM event WHERE kind = ? AND event = ? AND idx < ? ORDER BY idx DESC LIMIT 1"
+        rows = self._rows(query, (kind, event, size), size)
+        return FoundEvent(*rows[0]) if rows else None
+
+    def stretch(self, first: int, stop: int) -> Stretch | None:
+        """Return the times of the records of ``[first, stop)``, both multiples of a run; None where there is none."""
+        runs = schema.run_of(first), schema.run_of(stop)
+        with self._lock:
+            self._require(stop)
+            execute = self._connection.execute
+            written = execute(
+                "SELECT max(received_min + received_span) FROM chunk WHERE run >= ? AND run < ?", runs
+            ).get
+            spans = execute("SELECT min(from_s), max(to_s) FROM span WHERE run >= ? AND run < ?", runs).fetchone()
+            events = execute("SELECT min(at), max(at) FROM event WHERE idx >= ? AND idx < ?", (first, stop)).fetchone()
+        told = [] if events is None or events[0] is None else [events]
+        said = [] if spans is None or spans[0] is None else [(ns_of(int(spans[0])), ns_of(int(spans[1])))]
+        if not told and not said:
+            return None
+        newest = [written] if isinstance(written, int) else []
+        return Stretch(
+            max([*newest, *(last for _, last in told)]),
+            min(earliest for earliest, _ in (*told, *said)),
+            max(last for _, last in (*told, *said)),
+        )
+
+    def keys_between(self, what: str, first: int, stop: int) -> list[str]:
+        """Return what the records of ``[first, stop)`` name: batches, deviations and so on."""
+        query = "SELECT DISTINCT key FROM link WHERE what = ? AND idx >= ? AND idx < ?"
+        return [str(row[0]) for row in self._rows(query, (what, first, stop), stop)]
 
     def stamped(self, size: int, first: int, last: int) -> list[tuple[int, int]]:
         """Return (index, tree size) of the time stamps around the records ``first..last``, in order.

@@ -30,11 +30,13 @@ def check_newest_anchor(
     carry: bytes | None,
     record_at: Callable[[int], bytes | None],
     read_tile: ReadTile,
+    first: int = 0,
 ) -> None:
     """Raise `LedgerDoubt` when the tree has another root at the size of the newest anchor.
 
     ``segment``: size at which the last segment begins; anchors of larger ones were compared by the verifier. ``told``: the records of the last segment that a verifier acts upon; ``carry``: the JSON of its first record, None for the first segment;
-    ``record_at``: index → JSON, None where it is not stored.
+    ``record_at``: index → JSON, None where it is not stored. ``first``: what stands below it was pruned, and no root inside it
+    can be computed any more.
     """
     here = [one for one in told if isinstance(one, Anchor) and one.event in SEEN]
     anchor = here[-1] if here else _carried(carry, record_at)
@@ -42,7 +44,7 @@ def check_newest_anchor(
         return
     if anchor.size > tree.size:
         raise LedgerDoubt(f"rollback: ledger ends at {tree.size:,}, {anchor.size:,} were {anchor.event}", remedy=FORK)
-    if anchor.size > segment:
+    if anchor.size > segment or anchor.size < first:
         return
     try:
         root = range_hash(TileReader(tree.size, tree.root(), read_tile), 0, anchor.size)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.adapters.segment_store.tile_maker import TileMaker
 from gateway.errors import Refused
-from gateway.ledger.tile import ENTRIES, LEVEL_MAX, format_path, tiles_of
+from gateway.ledger.tile import ENTRIES, LEVEL_MAX, TILE_WIDTH, format_path, tiles_of
 
 
 def export_tiles(
@@ -17,9 +17,11 @@ def export_tiles(
     if target.exists() and any(target.iterdir()):
         raise Refused(f"{target} is not empty", remedy="name a new folder")
     target.mkdir(parents=True, exist_ok=True, mode=0o750)
-    written = 0
+    written, first = 0, maker.reader.first_index()
     for level in (ENTRIES, *range(LEVEL_MAX + 1)):
         for tile in tiles_of(size, level):
+            if level <= 0 and tile.number * TILE_WIDTH < first:
+                continue  # pruned: what is hashed from it stands in the tiles above
             path = target / format_path(tile)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             path.write_bytes(maker.tile(tile))

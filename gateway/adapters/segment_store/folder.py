@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from gateway.adapters.segment_store.layout import Layout
 from gateway.adapters.segment_store.reader import SegmentReader
 from gateway.adapters.segment_store.tile_maker import TileMaker
 from gateway.adapters.segment_store.tiles import TileFolder
-from gateway.errors import Refused, Unavailable
+from gateway.errors import EvidenceRefused, Refused, Unavailable
 from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
 from gateway.ledger.frame import frame_leaves
 from gateway.ledger.note import parse_note
@@ -78,12 +79,29 @@ class LedgerFolder:
         """Return salt and JSON of one entry."""
         for _, salt, record in self.reader.read(index, index + 1):
             return salt + record
+        if index < self.reader.first_index():
+            raise Refused(f"record {index:,} is pruned", remedy="it went with the export made before")
         raise Refused(f"record {index:,} is not in the ledger", remedy="see: gateway ledger status")
 
     def size_bytes(self) -> int:
         """Return how many bytes the segment files take."""
-        return sum(self.layout.segment(name).stat().st_size for name in self.layout.segments())
+        with os.scandir(self.layout.seg) as entries:
+            return sum(_size_of(entry) for entry in entries)
 
     def _leaves_of(self, first: int) -> list[bytes]:
         frames = self.reader.frames(first, first + SEGMENT_ENTRIES)
-        return [leaf for _, frame in frames for leaf in frame_leaves(frame)]
+        leaves = [leaf for _, frame in frames for leaf in frame_leaves(frame)]
+        if len(leaves) != SEGMENT_ENTRIES:
+            raise EvidenceRefused(
+                f"segment {first:,} has {len(leaves):,} of {SEGMENT_ENTRIES:,} records and no tile",
+                remedy="restore its file or its tile from backup or mirror",
+            )
+        return leaves
+
+
+def _size_of(entry: os.DirEntry[str]) -> int:
+    """Return the bytes of a file, 0 when it was sealed or pruned in this moment."""
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.adapters.segment_store.disk import Disk, sync_folder
 from gateway.errors import EvidenceRefused
-from gateway.ledger.segment import format_name, parse_name, segment_of
+from gateway.ledger.segment import SEGMENT_ENTRIES, format_name, parse_name, segment_of
 
 OPEN_MODE: Final = 0o640
 FINISHED_MODE: Final = 0o440
+LISTINGS_MAX: Final = 3
 FOLDERS: Final = ("seg", "tile", "cp", "blob", "keys", "quarantine")
 
 
@@ -40,6 +42,7 @@ class Layout:
         self.lock = root / "LOCK"
         self.reserve = root / "reserve"
         self.halted = root / "HALTED"
+        self.pruned = root / "PRUNED"
 
     def make_folders(self, disk: Disk) -> None:
         """Make what is missing, durably."""
@@ -57,8 +60,19 @@ class Layout:
         """Return the segment files in order.
 
         An interrupted sealing may leave both forms of a segment: while its first unpacked file stands, the unpacked ones
-        count; after that the packed one does, and unpacked leftovers inside it are passed over.
+        count; after that the packed one does, and unpacked leftovers inside it are passed over. A listing that runs beside
+        the sealing may miss both forms: where there is a hole it is taken again, and a hole that stays is one.
         """
+        names = self._listed()
+        for _ in range(LISTINGS_MAX):
+            if not _has_hole(names):
+                break
+            before, names = names, self._listed()
+            if before == names:
+                break
+        return names
+
+    def _listed(self) -> list[SegmentName]:
         found: dict[int, SegmentName] = {}
         for path in self.seg.iterdir() if self.seg.is_dir() else ():
             if path.name.endswith(".tmp"):
@@ -80,3 +94,8 @@ class Layout:
     def blob_of(self, sha256: str) -> Path:
         """Return the path of a side object."""
         return self.blob / sha256[:2] / sha256
+
+
+def _has_hole(names: list[SegmentName]) -> bool:
+    """Say whether a segment has no file between the first and the last."""
+    return any(after.first - segment_of(name.first) >= 2 * SEGMENT_ENTRIES for name, after in pairwise(names))

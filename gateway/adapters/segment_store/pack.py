@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
 from gateway.adapters.segment_store.disk import Disk, sync_folder
@@ -41,29 +42,53 @@ def packable(layout: Layout, published: int) -> list[int]:
 
 
 def pack_segment(disk: Disk, layout: Layout, first: int) -> int:
-    """Pack one segment; return the bytes of the packed file. Safe beside commits: only finished files are touched.
+    """Pack one segment and put it in the place of its files; return the bytes of the packed file.
 
-    Raises `LedgerDoubt` when its files are not whole or do not come back equal; the originals then stay. `OSError` when
-    the disk refuses: nothing is changed.
+    Safe beside commits: only finished files are touched. Raises `LedgerDoubt` when they are not whole or do not come back
+    equal; the originals then stay. `OSError` when the disk refuses: nothing is changed.
     """
-    names = [name for name in layout.segments() if first <= name.first < first + SEGMENT_ENTRIES]
-    contents = [read_segment(layout.segment(name), packed=False) for name in names]
+    temporary = prepare_packed(disk, layout, first)
+    size = temporary.stat().st_size
+    swap_packed(disk, layout, first, temporary)
+    return size
+
+
+def prepare_packed(disk: Disk, layout: Layout, first: int, mark: str = "packed") -> Path:
+    """Pack one segment under a temporary name with ``mark`` in it, durably, and compare; nothing else is touched.
+
+    May run in another process, whose mark then is its own. Raises as `pack_segment`.
+    """
+    names = files_of(layout, first)
+    contents = [_read(layout, name) for name in names]
     frames = [frame for name, content in zip(names, contents, strict=True) for frame in _frames_of(name, content)]
     if not frames or frames[-1].frame.stop != first + SEGMENT_ENTRIES:
         raise LedgerDoubt(f"segment {first:,} is not full and is not packed", remedy="run gateway verify")
     header = parse_file_header(contents[0])._replace(stripped=True)
     packed = compress(format_file_header(header) + b"".join(strip_frame(one.frame) for one in frames), options=_OPTIONS)
-    target = layout.segment(SegmentName(first, packed=True))
-    temporary = target.with_name(f"{target.name}.packed.tmp")
+    temporary = layout.seg / f"{SegmentName(first, packed=True).text}.{mark}.tmp"
     write_durably(disk, temporary, packed, FINISHED_MODE)
-    _compare(read_segment(temporary, packed=True), contents, first)
-    disk.rename(temporary, target)
+    try:
+        _compare(read_segment(temporary, packed=True), contents, first)
+    except LedgerDoubt:
+        disk.unlink(temporary)
+        raise
+    return temporary
+
+
+def swap_packed(disk: Disk, layout: Layout, first: int, temporary: Path) -> None:
+    """Put a prepared file in the place of its segment's files; killed in between, both forms stand and one counts."""
+    names = files_of(layout, first)
+    disk.rename(temporary, layout.segment(SegmentName(first, packed=True)))
     sync_folder(disk, layout.seg)
     # The aligned file goes first: from then on the packed one counts, and what is left of the segment is passed over.
     for name in names:
         disk.unlink(layout.segment(name))
     sync_folder(disk, layout.seg)
-    return len(packed)
+
+
+def files_of(layout: Layout, first: int) -> list[SegmentName]:
+    """Return the unpacked files of one segment, in order."""
+    return [name for name in layout.segments() if first <= name.first < first + SEGMENT_ENTRIES and not name.packed]
 
 
 def remove_leftovers(disk: Disk, layout: Layout) -> None:
@@ -75,6 +100,19 @@ def remove_leftovers(disk: Disk, layout: Layout) -> None:
         is_part = path.suffix == ".seg" and path not in counting and _segment_first(path.stem) in packed
         if is_part or path.suffix == ".tmp":
             disk.unlink(path)
+
+
+def _read(layout: Layout, name: SegmentName) -> bytes:
+    """Return a file's bytes; what the disk no longer gives is damage of this file, not doubt in what is written next."""
+    try:
+        return read_segment(layout.segment(name), packed=False)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise LedgerDoubt(
+            f"damaged: {name.text} cannot be read: {error.strerror or error}",
+            remedy="restore this file from backup or mirror",
+        ) from error
 
 
 def _segment_first(stem: str) -> int:

@@ -8,7 +8,6 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
 
@@ -32,6 +31,9 @@ LONG_RANGE: Final = 4_096
 """From so many entries on a range is read once from left to right: nobody comes back for its files."""
 _TABLES_MAX: Final = 32
 """Frame tables kept; one of 65,536 single-entry frames takes 1 MiB."""
+_AS_FAR_AS_IT_GOES: Final = 1 << 63
+LOOKS_MAX: Final = 8
+"""How often a name that is gone when it is to be opened is looked up again."""
 
 
 class Place(NamedTuple):
@@ -58,14 +60,44 @@ class FrameTable:
         self.next_offset += length
 
 
+class Content(NamedTuple):
+    """Where a file's frames are read from: an open file, or the unpacked bytes of a sealed one."""
+
+    fd: int
+    unpacked: bytes | None
+
+    def frame(self, name: SegmentName, table: FrameTable, at: int) -> Frame:
+        """Return the frame number ``at`` of the table; raise `LedgerDoubt` when it is no longer what it was."""
+        offset = table.offsets[at]
+        following = table.offsets[at + 1] if at + 1 < len(table.offsets) else table.next_offset
+        try:
+            if self.unpacked is not None:
+                return parse_frame(self.unpacked, offset)
+            return parse_frame(os.pread(self.fd, following - offset, offset), 0)
+        except EvidenceRefused as error:
+            raise LedgerDoubt(
+                f"damaged: {name.text} offset {offset:,}, records {table.firsts[at]:,}..: {error.text}",
+                remedy="restore this file from backup or mirror",
+            ) from error
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self.unpacked is None:
+            os.close(self.fd)
+
+
 class SegmentReader:
-    """Frames and entries of one ledger folder by index. Safe for several threads; sees what is appended meanwhile."""
+    """Frames and entries of one ledger folder by index. Safe for several threads; sees what is appended meanwhile.
+
+    A file may be sealed (`.seg` becomes `.seg.zst`) or pruned at any moment: what is open is read to its end, and a name
+    that is gone when it is to be opened is looked up again.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._lock = Lock()
         self._names: list[SegmentName] = []
-        self._tables: OrderedDict[int, FrameTable] = OrderedDict()
+        self._tables: OrderedDict[SegmentName, FrameTable] = OrderedDict()
         self._unpacked: tuple[SegmentName, bytes] | None = None
 
     @property
@@ -77,19 +109,22 @@ class SegmentReader:
         """Yield the frames that hold ``first <= index < stop``, from the one with ``first`` on, as far as they are whole.
 
         A long range is read left to right with one frame of a packed file in memory; for a short one the file that was
-        unpacked last is kept. Raises `LedgerDoubt` when a frame that should be there cannot be read.
+        unpacked last is kept. What is pruned is passed over. Raises `LedgerDoubt` when a frame that should be there cannot
+        be read.
         """
         while first < stop:
-            name = self._file_of(first)
-            if name is None:
-                return
+            first = max(first, self.first_index())
             before = first
-            of_file = self._unpacking if name.packed and stop - first >= LONG_RANGE else self._frames_of
-            for place, frame in of_file(name, first, stop):
+            for place, frame in self._of_file(first, stop):
                 yield place, frame
                 first = frame.stop
-            if first == before:
+            if first == before and self.first_index() <= first:
                 return
+
+    def _of_file(self, first: int, stop: int) -> Iterator[tuple[Place, Frame]]:
+        """Yield the frames of the one file that holds ``first``."""
+        name = self._file_of(first) if stop - first >= LONG_RANGE else None
+        return self._frames_of(first, stop) if name is None or not name.packed else self._unpacking(name, first, stop)
 
     def read(self, first: int, stop: int) -> Iterator[tuple[int, bytes, bytes]]:
         """Yield (index, salt, JSON) for ``first <= index < stop``."""
@@ -104,7 +139,9 @@ class SegmentReader:
         """Yield (index, salt, JSON) of some entries, ascending; what lies between is not taken apart, what is pruned left out."""
         at = 0
         while at < len(indexes):
-            before = at
+            at = before = bisect_left(indexes, self.first_index(), at)  # what is pruned is passed over
+            if at == len(indexes):
+                return
             for frame in self._holding(indexes, at):
                 stop = bisect_left(indexes, frame.stop, at)
                 yield from pick_entries(frame, indexes[at:stop])
@@ -117,7 +154,7 @@ class SegmentReader:
         if name is None:
             return
         if not name.packed:
-            yield from (frame for _, frame in self._frames_of(name, indexes[at], indexes[at] + 1))
+            yield from (frame for _, frame in self._frames_of(indexes[at], indexes[at] + 1))
             return
         stop = bisect_left(indexes, segment_of(name.first) + SEGMENT_ENTRIES, at)
 
@@ -146,118 +183,141 @@ class SegmentReader:
 
     def first_index(self) -> int:
         """Return the first index that is stored (after pruning more than 0)."""
-        names = self._layout.segments()
-        return names[0].first if names else 0
+        with self._lock:
+            if not self._names:
+                self._names = self._layout.segments()
+            return self._names[0].first if self._names else 0
 
     def end(self) -> int:
         """Return the index after the last whole frame that stands in the files now."""
-        for name in reversed(self._layout.segments()):
-            with self._lock:
-                table = self._table_of(name, fresh=True)
+        self._look_again()
+        for name in reversed(self._names):
+            found = self._open(name, _AS_FAR_AS_IT_GOES)
+            if found is None:  # sealed in this moment: its successor says where the ledger ends
+                return self.end()
+            table, content = found
+            content.close()
             if table.firsts:
                 return table.next_first
         return 0
 
     def forget(self) -> None:
-        """Drop what is cached: files have been recovered, sealed or restored."""
+        """Drop what is cached: files have been recovered, sealed, pruned or restored."""
         with self._lock:
             self._names = []
             self._tables.clear()
             self._unpacked = None
 
-    def _frames_of(self, name: SegmentName, first: int, stop: int) -> Iterator[tuple[Place, Frame]]:
-        with self._lock:
-            table = self._table_of(name)
-            if first >= table.next_first:
-                table = self._table_of(name, fresh=True)
-        position = bisect_right(table.firsts, first) - 1
-        if position < 0 or first >= table.next_first:
+    def _frames_of(self, first: int, stop: int) -> Iterator[tuple[Place, Frame]]:
+        """Yield the frames of the one file that holds ``first``."""
+        found = self._find(first)
+        if found is None:
             return
-        unpacked = self._content_of(name) if name.packed else None
-        fd = os.open(self._layout.segment(name), os.O_RDONLY | os.O_CLOEXEC)
+        name, table, content = found
         try:
-            for at in range(position, len(table.offsets)):
+            for at in range(bisect_right(table.firsts, first) - 1, len(table.offsets)):
                 if table.firsts[at] >= stop:
                     return
-                yield Place(name, table.offsets[at]), self._frame_at(fd, unpacked, name, table, at)
+                yield Place(name, table.offsets[at]), content.frame(name, table, at)
         finally:
-            os.close(fd)
-
-    def _frame_at(self, fd: int, unpacked: bytes | None, name: SegmentName, table: FrameTable, at: int) -> Frame:
-        offset = table.offsets[at]
-        following = table.offsets[at + 1] if at + 1 < len(table.offsets) else table.next_offset
-        if unpacked is None:
-            content, start = os.pread(fd, following - offset, offset), 0
-        else:
-            content, start = unpacked, offset
-        try:
-            return parse_frame(content, start)
-        except EvidenceRefused as error:
-            raise LedgerDoubt(
-                f"damaged: {name.text} offset {offset:,}, records {table.firsts[at]:,}..: {error.text}",
-                remedy="restore this file from backup or mirror",
-            ) from error
+            content.close()
 
     def _file_of(self, index: int) -> SegmentName | None:
-        """Return the file that may hold ``index``, looking at the folder again when it could be a new one."""
-        with self._lock:
-            if not self._names or index >= self._names[-1].first:
-                self._names = self._layout.segments()
-            position = bisect_right(self._names, index, key=lambda name: name.first) - 1
-            if position < 0:
+        """Return the file that may hold ``index`` as the folder stands now, None if there is none."""
+        for _ in range(LOOKS_MAX):
+            name, is_last = self._name_of(index)
+            if name is None or is_last:
+                self._look_again()
+                name, _ = self._name_of(index)
+            if name is None or self._layout.segment(name).exists():
+                return name
+            self._look_again()
+        return None
+
+    def _find(self, index: int) -> tuple[SegmentName, FrameTable, Content] | None:
+        """Return the open file that holds ``index`` and its frames; None if no whole frame holds it."""
+        looked = False
+        for _ in range(LOOKS_MAX):
+            name, is_last = self._name_of(index)
+            found = None if name is None else self._open(name, index)
+            if name is not None and found is not None:
+                table, content = found
+                if table.firsts and table.firsts[0] <= index < table.next_first:
+                    return name, table, content
+                content.close()
+                if looked or not is_last:
+                    return None
+            elif looked and name is None:
                 return None
-            name = self._names[position]
-            if not self._layout.segment(name).exists():  # sealed meanwhile: .seg became .seg.zst
-                self._names = self._layout.segments()
-                position = bisect_right(self._names, index, key=lambda one: one.first) - 1
-                name = self._names[position]
-                self._tables.pop(name.first, None)
-            return name
+            self._look_again()
+            looked = True
+        return None
 
-    def _table_of(self, name: SegmentName, *, fresh: bool = False) -> FrameTable:
-        """Return the frames of a file; with ``fresh`` look for those appended since. The lock is held."""
-        table = self._tables.get(name.first)
-        if table is None:
-            table, fresh = FrameTable(name.first), True
-            self._tables[name.first] = table
-            if len(self._tables) > _TABLES_MAX:
-                self._tables.popitem(last=False)
-        self._tables.move_to_end(name.first)
-        if not fresh:
-            return table
-        if name.packed:
-            self._scan(table, self._content_of(name))
-        else:
-            self._scan_file(table, self._layout.segment(name))
-        return table
+    def _name_of(self, index: int) -> tuple[SegmentName | None, bool]:
+        """Return the file that may hold ``index``, and whether it is the last one known."""
+        with self._lock:
+            position = bisect_right(self._names, index, key=lambda name: name.first) - 1
+            last = position == len(self._names) - 1
+            return (self._names[position] if position >= 0 else None), last
 
-    def _scan_file(self, table: FrameTable, path: Path) -> None:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    def _look_again(self) -> None:
+        """Look at the folder: a file is new, or one that was known is gone."""
+        names = self._layout.segments()
+        with self._lock:
+            self._names = names
+            gone = self._tables.keys() - set(names)
+            for name in gone:
+                del self._tables[name]
+
+    def _open(self, name: SegmentName, index: int) -> tuple[FrameTable, Content] | None:
+        """Open a file and bring its table up to ``index``; None when it is gone by now."""
         try:
-            size = os.fstat(fd).st_size
-            while table.next_offset + HEADER_SIZE <= size:
-                try:
-                    header = parse_frame_header(os.pread(fd, HEADER_SIZE, table.next_offset))
-                    if header.first != table.next_first or table.next_offset + header.length > size:
-                        return
-                    parse_frame(os.pread(fd, header.length, table.next_offset))
-                except EvidenceRefused:
-                    return
-                table.add(header.n, header.length)
-        finally:
-            os.close(fd)
-
-    @staticmethod
-    def _scan(table: FrameTable, content: bytes) -> None:
-        while table.next_offset < len(content):
-            header = parse_frame_header(content, table.next_offset)
-            table.add(header.n, header.length)
+            if name.packed:
+                content = Content(-1, self._content_of(name))
+            else:
+                content = Content(os.open(self._layout.segment(name), os.O_RDONLY | os.O_CLOEXEC), None)
+        except FileNotFoundError:
+            return None
+        with self._lock:
+            table = self._tables.get(name)
+            if table is None:
+                table = self._tables[name] = FrameTable(name.first)
+                if len(self._tables) > _TABLES_MAX:
+                    self._tables.popitem(last=False)
+            self._tables.move_to_end(name)
+            try:
+                if index >= table.next_first or not table.firsts:
+                    _extend(table, content)
+            except BaseException:
+                content.close()
+                raise
+        return table, content
 
     def _content_of(self, name: SegmentName) -> bytes:
         """Return the unpacked bytes of a sealed file; the last one is kept."""
-        if self._unpacked is None or self._unpacked[0] != name:
-            self._unpacked = name, read_segment(self._layout.segment(name), packed=True)
-        return self._unpacked[1]
+        known = self._unpacked
+        if known is None or known[0] != name:
+            known = self._unpacked = name, read_segment(self._layout.segment(name), packed=True)
+        return known[1]
+
+
+def _extend(table: FrameTable, content: Content) -> None:
+    """Add the whole frames that stand behind those known."""
+    if content.unpacked is not None:
+        while table.next_offset < len(content.unpacked):
+            header = parse_frame_header(content.unpacked, table.next_offset)
+            table.add(header.n, header.length)
+        return
+    size = os.fstat(content.fd).st_size
+    while table.next_offset + HEADER_SIZE <= size:
+        try:
+            header = parse_frame_header(os.pread(content.fd, HEADER_SIZE, table.next_offset))
+            if header.first != table.next_first or table.next_offset + header.length > size:
+                return
+            parse_frame(os.pread(content.fd, header.length, table.next_offset))
+        except EvidenceRefused:
+            return
+        table.add(header.n, header.length)
 
 
 def _reaches(index: int, header: FrameHeader) -> bool:

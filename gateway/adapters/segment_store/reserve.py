@@ -16,13 +16,13 @@ class Reserve:
     def __init__(self, disk: Disk, path: Path, size: int) -> None:
         self._disk = disk
         self._path = path
-        self._size = size
+        self.size = size
 
     @property
     def held(self) -> bool:
         """Say whether the reserve stands whole."""
         try:
-            return self._path.stat().st_size == self._size
+            return self._path.stat().st_size == self.size
         except FileNotFoundError:
             return False
 
@@ -32,7 +32,7 @@ class Reserve:
             return
         try:
             with opened(self._disk, self._path, os.O_RDWR | os.O_CREAT, OPEN_MODE) as fd:
-                self._disk.fallocate(fd, self._size)
+                self._disk.fallocate(fd, self.size)
                 sync_file(self._disk, fd)
         except OSError:
             with suppress(OSError):

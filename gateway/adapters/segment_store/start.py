@@ -14,6 +14,7 @@ from gateway.adapters.segment_store.anchors import check_newest_anchor
 from gateway.adapters.segment_store.disk import Disk, opened, sync_data
 from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.layout import Layout, SegmentName
+from gateway.adapters.segment_store.prune import check_beginning, finish_pruning
 from gateway.adapters.segment_store.tile_maker import TileMaker
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.errors import EvidenceRefused, LedgerDoubt
@@ -78,6 +79,7 @@ class StartCheck:
 
     def run(self) -> Found:
         """Return the head and the torn tail, if there is one."""
+        finish_pruning(self._disk, self._layout, self._maker.reader)
         names = self._layout.segments()
         tail: Tail | None = None
         contents: dict[SegmentName, bytes] = {}
@@ -123,7 +125,8 @@ class StartCheck:
         if tail is not None and found.tail is not tail:
             raise _damage(names[-1], found.offset, found.tree.size, None)
         carry = self._record_at(segment) if segment else None
-        check_newest_anchor(found.tree, segment, told, carry, self._record_at, self._maker.tile)
+        beginning = self._maker.reader.first_index()
+        check_newest_anchor(found.tree, segment, told, carry, self._record_at, self._maker.tile, beginning)
         return found._replace(direct=self._direct)
 
     def _judge(self, verifier: LedgerVerifier) -> None:
@@ -146,7 +149,9 @@ class StartCheck:
         raise LedgerDoubt(f"damaged: {first.text}", remedy=RESTORE)
 
     def _check_names(self, names: list[SegmentName], segment: int) -> None:
-        """Refuse a hole between segment files: each segment begins with a file of its own."""
+        """Refuse a hole between segment files: each segment begins with a file of its own, and what is pruned is recorded."""
+        if names[0].first:
+            check_beginning(self._layout, self._maker.reader, names[0].first)
         firsts = {name.first for name in names}
         for first in range(segment_of(names[0].first), segment + 1, SEGMENT_ENTRIES):
             if first not in firsts:
@@ -162,7 +167,7 @@ class StartCheck:
         stamped = next((size for size in frozen.sizes() if frozen.token(size) is not None), 0)
         if self._layout.checkpoint.is_file():
             self._judge_head(found, self._layout.checkpoint.read_bytes(), "published", "checkpoint")
-        if stamped:
+        if stamped > self._maker.reader.first_index():  # of one in what was pruned the tree says nothing any more
             self._judge_head(found, frozen.note(stamped) or b"", "time-stamped", f"cp of size {stamped:,}")
 
     def _judge_head(self, found: Found, note: bytes, how: str, name: str) -> None:

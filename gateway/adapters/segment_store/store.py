@@ -24,6 +24,7 @@ from gateway.adapters.segment_store.reserve import Reserve
 from gateway.adapters.segment_store.start import RESTORE, Found, StartCheck
 from gateway.adapters.segment_store.tile_maker import TileMaker
 from gateway.adapters.segment_store.tiles import TileFolder
+from gateway.adapters.segment_store.upkeep import StoreUpkeep
 from gateway.adapters.segment_store.writer import SegmentWriter
 from gateway.errors import DiskFull, EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import parse_checkpoint
@@ -69,6 +70,9 @@ class SegmentStore:
         self.frozen = FrozenFolder(self._disk, self.layout, self._judged)
         self.tiles = TileFolder(self._disk, self.layout, self._leaves_of)
         self.tile_maker = TileMaker(self.reader, self.tiles)
+        self.upkeep = StoreUpkeep(
+            self._disk, self.layout, self.reader, self.reserve, self._judged, self.free_bytes, lambda: self._published
+        )
         self._doubt: LedgerDoubt | None = None
         self._writer: SegmentWriter | None = None
         self._size = 0

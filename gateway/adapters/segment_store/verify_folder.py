@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,9 @@ from gateway.adapters.segment_store.disk import Disk
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.adapters.segment_store.frozen import FrozenFolder
 from gateway.adapters.segment_store.layout import Layout, SegmentName
+from gateway.adapters.segment_store.reader import LOOKS_MAX
 from gateway.adapters.segment_store.unpacked import read_pieces, read_segment
-from gateway.errors import LedgerDoubt, Unavailable
+from gateway.errors import EvidenceRefused, LedgerDoubt, Unavailable
 from gateway.ledger.authority import Authority
 from gateway.ledger.merkle import Tree
 from gateway.ledger.policy import Policy
@@ -48,7 +50,9 @@ def verify_folder(
         name for name in layout.segments() if name.first >= segment_of(first) and (stop is None or name.first < stop)
     ]
     whole = stop is None
-    start = _tree_before(root, segment_of(first)) if segment_of(first) else None
+    pruned = bool(names) and names[0].first > segment_of(first)
+    begins = names[0].first if pruned else segment_of(first)
+    start, lost = _tree_before(root, begins)
     verifier = LedgerVerifier(
         published=_published(layout) if whole else None,
         policy=policy,
@@ -56,11 +60,14 @@ def verify_folder(
         start=start,
         beside=BesideFiles(layout),
         authority=authority,
+        pruned=pruned and whole and start is not None,
     )
+    if lost:
+        verifier.lack_tiles(begins)
     for done, scan in enumerate(_scans(layout, names, verifier.watched), start=1):
         verifier.add(scan)
         if progress is not None:
-            progress(done, len(names))
+            progress(done, max(done, len(names)))
     return verifier.finish()
 
 
@@ -79,19 +86,32 @@ class BesideFiles(FrozenFolder):
 
 
 def _scans(layout: Layout, names: list[SegmentName], watched: int) -> Iterator[FileScan]:
+    """Yield the scans of the files, in order; the files of one segment stay together, for it may be sealed meanwhile."""
     cores = os.cpu_count() or 1
-    paths = [(layout.segment(name), name) for name in names]
+    groups = [list(group) for _, group in groupby(names, key=lambda name: segment_of(name.first))]
     if len(names) < PARALLEL_FROM or cores == 1:
-        yield from (scan_segment(path, name, watched) for path, name in paths)
+        for group in groups:
+            yield from _scan_group(layout.root, group, watched)
         return
     with ProcessPoolExecutor(cores, mp_context=get_context("forkserver")) as pool:
-        waiting: deque[Future[FileScan]] = deque()
-        for path, name in paths:
-            waiting.append(pool.submit(scan_segment, path, name, watched))
+        waiting: deque[Future[list[FileScan]]] = deque()
+        for group in groups:
+            waiting.append(pool.submit(_scan_group, layout.root, group, watched))
             if len(waiting) > cores:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result()
+            yield from waiting.popleft().result()
+
+
+def _scan_group(root: Path, names: list[SegmentName], watched: int) -> list[FileScan]:
+    """Return the scans of the files of one segment; one that is gone was sealed: then its packed form is read."""
+    layout, first = Layout(root), segment_of(names[0].first)
+    for _ in range(LOOKS_MAX):
+        try:
+            return [scan_segment(layout.segment(name), name, watched) for name in names]
+        except FileNotFoundError:
+            names = [name for name in layout.segments() if segment_of(name.first) == first]
+    raise Unavailable(f"the files of segment {first:,} change while they are read", remedy="verify again in a minute")
 
 
 def scan_segment(path: Path, name: SegmentName, watched: int = 0) -> FileScan:
@@ -112,6 +132,14 @@ def _published(layout: Layout) -> bytes | None:
         return None
 
 
-def _tree_before(root: Path, size: int) -> Tree:
-    """Return the tree before a segment from stored tiles; those that miss are made in memory from the files before."""
-    return Tree(size, LedgerFolder(root).tiles.peaks(size))
+def _tree_before(root: Path, size: int) -> tuple[Tree | None, bool]:
+    """Return the tree before a segment from stored tiles; those that miss are made in memory from the files before.
+
+    None at the beginning, and where the file begins inside a segment; (None, True): the tiles of what was pruned are lost.
+    """
+    if not size or size != segment_of(size):
+        return None, False
+    try:
+        return Tree(size, LedgerFolder(root).tiles.peaks(size)), False
+    except EvidenceRefused:
+        return None, True

@@ -54,7 +54,7 @@ class LedgerVerifier:
     """Takes the scans of a ledger's files in order, then says the result. See `verify_ledger` for the arguments.
 
     ``beside``: frozen notes, time stamps and side objects; None: time stamps are not checked. ``authority``: the one
-    trusted from outside; None: the one that the ledger names.
+    trusted from outside; None: the one that the ledger names. ``pruned``: what ``start`` holds is gone, and a record says so.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class LedgerVerifier:
         start: Tree | None = None,
         beside: Beside | None = None,
         authority: Authority | None = None,
+        pruned: bool = False,
     ) -> None:
         self.tree: Tree | None = start.copy() if start is not None else Tree()
         self.size = self.tree.size
@@ -86,7 +87,8 @@ class LedgerVerifier:
         self._headless: FileScan | None = None
         self._damaged = False
         self._from_start = start is None
-        self._prefix = 0
+        self._start_root = start.root() if start is not None and pruned else None
+        self._prefix = self.size if pruned else 0
 
     @property
     def watched(self) -> int:
@@ -303,11 +305,17 @@ class LedgerVerifier:
 
     def _judge_prefix(self) -> None:
         """A ledger that does not begin at 0 was pruned by a record of its own, or its beginning is missing."""
-        by = self._told.pruned.get(self._prefix)
+        by = self._told.pruned_by(self._prefix)
         if by is None:
             self._fail(texts.missing(0, self._prefix))
-        else:
-            self._findings.add(texts.note(f"pruned 0..{self._prefix - 1:,} by record {by:,}"))
+            return
+        self._findings.add(texts.note(f"pruned 0..{self._prefix - 1:,} by record {by.entry:,}"))
+        if self._start_root is not None and by.size == self._prefix and by.root not in {b"", self._start_root}:
+            self._fail(texts.split(self._prefix, self._start_root, by.root))
+
+    def lack_tiles(self, size: int) -> None:
+        """What was pruned below ``size`` has lost its tiles: no root after it can be computed."""
+        self._fail(texts.at_size("missing", size, "tiles of what was pruned are missing"))
 
     def _judge_published(self, content: bytes) -> None:
         """Judge the note that others have seen: its seals, its cosignatures, its root, and that the ledger reaches it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.ledger.keys import KeyRing
 from gateway.ledger.note import VerifyKey
@@ -17,6 +17,14 @@ from gateway.ledger.verify.schema import RecordFacts, hole
 from gateway.ledger.verify.stamps import Stamps
 
 _PREFIX: Final = 16
+
+
+class PrunedBy(NamedTuple):
+    """A record that prunes everything below ``size``: its index, and the root it names for that size (empty: none)."""
+
+    size: int
+    entry: int
+    root: bytes
 
 
 class Told:
@@ -37,7 +45,7 @@ class Told:
         self.trusted_witnesses = [one.key for one in policy.witnesses] if policy is not None else []
         self.cosigners: set[VerifyKey] = set()
         self.heads: set[int] = set()
-        self.pruned: dict[int, int] = {}
+        self._pruned: list[PrunedBy] = []
         self._fail = fail
         self._roots = roots
         self._signals: dict[str, int] = {}
@@ -111,7 +119,19 @@ class Told:
             text = f"FAILED at record {index:,}: configuration {config.config} names two: {known}, {config.sha256}"
             self._fail(Finding(class_="inserted", first=index, last=index, text=text))
 
+    def pruned_by(self, size: int) -> PrunedBy | None:
+        """Return the record by which everything below ``size`` could go: the one that names the least; None without one."""
+        return min((one for one in self._pruned if one.size >= size), default=None)
+
     def _take_pruned(self, index: int, record: Gateway) -> None:
-        last = record.facts.get("last") if isinstance(record.facts, dict) else None
-        if isinstance(last, int):
-            self.pruned[last + 1] = index
+        facts = record.facts if isinstance(record.facts, dict) else {}
+        last, root = facts.get("last"), facts.get("root", "")
+        if isinstance(last, int) and isinstance(root, str):
+            self._pruned.append(PrunedBy(last + 1, index, _digest(root)))
+
+
+def _digest(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""

@@ -41,7 +41,7 @@ def control(tmp_path):
     accounts = MachineAccounts(tmp_path / "machines.json")
     _, token = accounts.add(SCOPES, 1, NOW_NS, bytes)
     gate, desk = Gate(accounts, desk_of_refusals(), lambda: NOW_NS + 1, lambda: "r-1"), Desk()
-    with served(Api(gate, desk, desk, desk, desk, desk, desk, desk).application()) as url:
+    with served(Api(gate, *[desk] * 9).application()) as url:
         yield Control(token=token, url=url)
 
 
