@@ -15,6 +15,7 @@ from gateway.adapters.mqtt.foreign import LinkLost
 from gateway.adapters.mqtt.intake import MessageIntake
 from gateway.adapters.mqtt.link import MqttLink, tls_context
 from gateway.adapters.mqtt.link_gaps import LinkGaps, is_refused
+from gateway.adapters.mqtt.publish import Arrival
 from gateway.adapters.mqtt.route import Codec, compile_plan
 from gateway.adapters.mqtt.window import Repeats
 from gateway.domain.plan import MqttPlan
@@ -31,6 +32,8 @@ REPLIES_MAX: Final = 1_000
 """Answers to the plant that wait for a connection; the oldest are given up, for the same key gets its answer again."""
 TURN: Final = 100
 """Messages taken together, between two moments in which other tasks may run."""
+TURN_BYTES: Final = 32_768
+"""Payload after which a turn ends all the same: a message may hold thousands of readings."""
 
 _SECOND: Final = 1_000_000_000
 
@@ -263,8 +266,7 @@ class MqttSource:
     async def _offer_all(self, inlet: Inlet, connection: Connection) -> None:
         arrivals, window = connection.arrivals, connection.window
         while arrivals:
-            run = [arrivals.popleft() for _ in range(min(len(arrivals), TURN))]
-            await inlet.offer_run(self._messages.parcels(run, window))
+            await inlet.offer_run(self._messages.parcels(_turn(arrivals), window))
             if arrivals:
                 await asyncio.sleep(0)
 
@@ -297,3 +299,12 @@ class MqttSource:
             if facts:
                 await inlet.offer(self._messages.notice(tuple(facts)))
         await asyncio.sleep(seconds - first)
+
+
+def _turn(arrivals: deque[Arrival]) -> list[Arrival]:
+    """Take the oldest messages, as many as one turn of the loop may do."""
+    run, size = list[Arrival](), 0
+    while arrivals and len(run) < TURN and size < TURN_BYTES:
+        run.append(arrivals.popleft())
+        size += len(run[-1].payload)
+    return run
