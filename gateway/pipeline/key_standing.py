@@ -90,7 +90,7 @@ class KeyStanding:
         named = [("seal", key) for key in policy.seals] + [("publish", key) for key in policy.publish]
         for purpose, key in named:
             first, last = policy.span_of(key)
-            self._keys.setdefault(format_vkey(key), LogKey(purpose=purpose, key=key, from_size=first, to_size=last))
+            self._add(LogKey(purpose=purpose, key=key, from_size=first, to_size=last))
 
     def policy_keys(self) -> Policy:
         """Return the keys as a policy without witnesses: seal keys in force, former ones, publish keys with their sizes."""
@@ -105,7 +105,10 @@ class KeyStanding:
         )
 
     def _add(self, key: LogKey) -> None:
-        self._keys[format_vkey(key.key)] = key
+        self._keys = {
+            **self._keys,
+            format_vkey(key.key): key,
+        }  # never changed in place: others read it in their threads
 
 
 def _changed(key: LogKey, **changes: int) -> LogKey:

@@ -7,7 +7,7 @@ stand behind it by the root in its header, computed from stored tiles. `gateway 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from gateway.adapters.segment_store.anchors import check_newest_anchor
@@ -21,12 +21,14 @@ from gateway.errors import EvidenceRefused, LedgerDoubt
 from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.entry import SALT_SIZE
 from gateway.ledger.frame import frame_entries, parse_frame, parse_frame_header
+from gateway.ledger.keys import KeyRing
 from gateway.ledger.merkle import Tree, full_node
-from gateway.ledger.note import VerifyKey, parse_note
+from gateway.ledger.note import parse_note
 from gateway.ledger.policy import Policy
 from gateway.ledger.segment import SEGMENT_ENTRIES, PlacedFrame, iterate_frames, segment_of
 from gateway.ledger.tile import TILE_WIDTH
 from gateway.ledger.verify import FileScan, LedgerVerifier, scan_file
+from gateway.ledger.verify.heads import open_head
 
 RootAt = Callable[[int], bytes | None]
 """Tree size → root that the frame ending there sealed; None when no frame ends there."""
@@ -66,7 +68,7 @@ class StartCheck:
         maker: TileMaker,
         root_at: RootAt,
         origin: str,
-        keys: Sequence[VerifyKey],
+        policy: Policy,
     ) -> None:
         self._root_at = root_at
         self._disk = disk
@@ -74,7 +76,7 @@ class StartCheck:
         self._maker = maker
         self._tiles = maker.folder
         self._origin = origin
-        self._keys = keys
+        self._policy = policy
         self._direct = True
 
     def run(self) -> Found:
@@ -106,7 +108,7 @@ class StartCheck:
         segment = segment_of(names[-1].first)
         self._check_names(names, segment)
         start = Tree(segment, self._tiles.peaks(segment)) if segment else None
-        verifier = LedgerVerifier(policy=Policy(tuple(self._keys)), start=start)
+        verifier = LedgerVerifier(policy=self._policy, start=start)
         leaves: list[bytes] = []
         told: list[Any] = []
         content, scan = b"", None
@@ -138,7 +140,7 @@ class StartCheck:
                 f"the files belong to the log {verifier.origin}, not to {self._origin}",
                 remedy="set ledger.path and ledger.origin to what belongs together",
             )
-        if not failures or (seals_only and not self._keys):
+        if not failures or (seals_only and not self._policy.seals):
             return
         first = failures[0]
         if first.file and first.offset is not None and first.first is not None:
@@ -188,6 +190,14 @@ class StartCheck:
                 f"fork: size {published.size:,} has root {here}, {published.root.hex()[:8]} was {how}",
                 remedy="bring the files back from mirror or backup; if there are none, an approver starts a new log",
             )
+        self._judge_lines(note, published.size, name)
+
+    def _judge_lines(self, note: bytes, size: int, name: str) -> None:
+        """Refuse a published note without the seal, or without the line of a publish key that its size demands."""
+        ring = KeyRing(self._policy)
+        findings = open_head(note, size, ring.counting("seal", size), ring.counting("publish", size)).findings
+        if findings and self._policy.seals:
+            raise LedgerDoubt(f"damaged: {name}: {findings[0].text.removeprefix('FAILED ')}", remedy=RESTORE)
 
     def _record_at(self, index: int) -> bytes | None:
         """Return the JSON of a record, None where none is stored."""

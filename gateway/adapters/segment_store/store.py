@@ -31,8 +31,8 @@ from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.commit import PlannedFrame
 from gateway.ledger.frame import frame_leaves
 from gateway.ledger.merkle import EMPTY_ROOT
-from gateway.ledger.note import VerifyKey, parse_note, parse_vkey
-from gateway.ledger.policy import parse_policy
+from gateway.ledger.note import parse_note, parse_vkey
+from gateway.ledger.policy import Policy, parse_policy
 from gateway.ledger.proof import prove_inclusion
 from gateway.ledger.segment import SEGMENT_ENTRIES, make_file_header, segment_of
 from gateway.ledger.tile import TileReader
@@ -238,7 +238,7 @@ class SegmentStore:
 
     def _start(self) -> StoreHead:
         halted = read_halt(self.layout.halted)
-        check = StartCheck(self._disk, self.layout, self.tile_maker, self._root_at, self._origin, self._keys())
+        check = StartCheck(self._disk, self.layout, self.tile_maker, self._root_at, self._origin, self._policy())
         found = check.run()
         self._refuse_unproved(halted, found)
         recovered = recover(self._disk, self.layout, found.tail) if found.tail is not None else Recovered(0, None)
@@ -360,13 +360,15 @@ class SegmentStore:
                 return parse_checkpoint(parse_note(frame.checkpoint).text).root
         return EMPTY_ROOT if not size else None
 
-    def _keys(self) -> list[VerifyKey]:
-        """Return the seal keys: those given and those of the policy file."""
+    def _policy(self) -> Policy:
+        """Return the keys of the policy file, and the seal keys given; who must have cosigned is not asked of a start."""
         try:
-            policy = parse_policy(self.layout.policy.read_text()).logs
+            found = parse_policy(self.layout.policy.read_text())
         except FileNotFoundError:
-            policy = ()
-        return [*(parse_vkey(vkey) for vkey in self._vkeys), *policy]
+            found = Policy(logs=())
+        given = (parse_vkey(vkey) for vkey in self._vkeys)
+        logs = tuple(dict.fromkeys([*given, *found.logs]))
+        return Policy(logs=logs, publish=found.publish, former=found.former, spans=found.spans)
 
     def _published_size(self) -> int:
         try:

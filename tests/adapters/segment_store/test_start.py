@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 
 import pytest
@@ -10,10 +11,12 @@ from gateway.adapters.keys import Ed25519Sealer
 from gateway.adapters.segment_store import SegmentStore
 from gateway.adapters.segment_store.verify_folder import verify_folder
 from gateway.errors import LedgerDoubt
-from gateway.ledger.policy import Policy
+from gateway.ledger.note import sign_note
+from gateway.ledger.policy import Policy, Span, format_policy
 from gateway.ledger.segment import make_file_header
 from tests.fakes.clock import StillClock
 from tests.fakes.log import ORIGIN, SEALER, gateway, plan, reading
+from tests.ledger.test_keys import NEW_KEY, PUBLISH, SIGNS
 
 FIRST = "00000000000000000000.seg"
 POLICY = Policy((SEALER.key,))
@@ -195,6 +198,51 @@ def test_ac_03_another_root_at_the_published_size_is_a_fork(tmp_path):
     (tmp_path / "true" / "seg" / FIRST).write_bytes((tmp_path / "longer" / "seg" / FIRST).read_bytes())
     with pytest.raises(LedgerDoubt, match=r"^fork: size 2 has root "):
         open_store(tmp_path / "true").open()
+
+
+def published(path, *signers) -> None:
+    """Put a note of two records with these lines in the place of the published one."""
+    text = (path / "checkpoint").read_bytes().partition(b"\n\n")[0] + b"\n"
+    (path / "checkpoint").write_bytes(sign_note(text, signers))
+
+
+@pytest.mark.parametrize(
+    ("signers", "spans", "says"),
+    [
+        (("old", "publish"), (), None),
+        (("old",), (), f"signature of {PUBLISH} does not verify"),
+        (("publish",), (), f"signature of {SEALER.key} does not verify|signature of {ORIGIN}"),
+        (("old",), ((PUBLISH, Span(3)),), None),
+        (("old",), ((PUBLISH, Span(0, 1)),), None),
+        (("old",), ((PUBLISH, Span(2, 2)),), f"signature of {PUBLISH} does not verify"),
+    ],
+)
+def test_ac_03_a_published_checkpoint_without_the_line_that_its_size_demands_halts(tmp_path, signers, spans, says):
+    written(tmp_path, [reading(1)], [reading(2)], publish=True)
+    policy = Policy(logs=(SEALER.key,), publish=(PUBLISH,), spans=spans)
+    (tmp_path / "keys" / "policy").write_text(format_policy(policy))
+    published(tmp_path, *(SIGNS[one] for one in signers))
+    if says is None:
+        assert open_store(tmp_path).open().tree.size == 2
+        return
+    before = snapshot(tmp_path)
+    with pytest.raises(LedgerDoubt, match="damaged: checkpoint: at size 2: ") as doubt:
+        open_store(tmp_path).open()
+    assert re.search(says.replace("+", "[+]"), doubt.value.text)
+    assert snapshot(tmp_path) == before
+
+
+def test_us_01_a_former_seal_key_still_counts_for_what_it_sealed_when_its_private_half_is_gone(tmp_path):
+    written(tmp_path, [reading(1)], [reading(2)], publish=True)
+    policy = Policy(logs=(NEW_KEY,), former=(SEALER.key,), spans=((SEALER.key, Span(0, 2)),))
+    (tmp_path / "keys" / "policy").write_text(format_policy(policy))
+    store = open_store(tmp_path, vkeys=[])
+    assert store.open().tree.size == 2
+    store.close()
+    ended = policy._replace(spans=((SEALER.key, Span(0, 1)),))
+    (tmp_path / "keys" / "policy").write_text(format_policy(ended))
+    with pytest.raises(LedgerDoubt, match="signature"):
+        open_store(tmp_path, vkeys=[]).open()
 
 
 def test_di_13_ten_restarts_leave_one_contiguous_sequence(tmp_path):
