@@ -37,7 +37,7 @@ from gateway.config.load import profiles_beside
 from gateway.config.models.services import BackupTarget
 from gateway.domain.daily import last_due
 from gateway.domain.times import format_time
-from gateway.errors import GatewayError, LedgerDoubt, Refused
+from gateway.errors import GatewayError, LedgerDoubt, Refused, Unavailable
 from gateway.ledger.note import sign_note
 from gateway.ledger.records import Gateway, ObjectRef
 from gateway.pipeline.audit_log import AuditLog
@@ -130,18 +130,22 @@ class BackupDesk:
         due_ns = last_due(block.at, now_ns, self._zone.offset_s)
         if self._memory is not None and self._memory.made_ns >= due_ns:
             return None
-        if not isinstance(block.to, str):
-            self._failed_ns = now_ns
-        return _Job(self._site.path(block.to)) if isinstance(block.to, str) else None
+        if isinstance(block.to, str):
+            return _Job(self._site.path(block.to))
+        if not self._failed_ns:  # said once a run
+            self._fail(_Job(self._site.state), _no_store())
+        self._failed_ns = now_ns
+        return None
 
     async def _make(self, job: _Job) -> None:
         self._running = True
         try:
             manifest, made = await asyncio.to_thread(self._made, job.to)
-        except LedgerDoubt as doubt:  # of a stored file: the commits go on, the scrub and verify name it
-            self._fail(job, doubt)
-        except GatewayError as error:
+        except GatewayError as error:  # a damaged file too: the commits go on, the scrub and verify name it
             self._fail(job, error)
+        except OSError as error:  # of what lies beside the ledger: the target's own are told by the maker
+            where = f"{error.filename}: " if error.filename else ""
+            self._fail(job, Unavailable(f"{where}{error.strerror or error}", remedy="mend it, then: gateway backup"))
         else:
             self._succeed(job, manifest, made)
         finally:
@@ -248,7 +252,7 @@ class BackupDesk:
     def _target(self, to: str | None) -> Path:
         block = self._site.settings.backup
         if to is None and block is not None and isinstance(block.to, BackupTarget):
-            raise Refused("backups to an object store are not in this version", remedy="set backup.to to a folder")
+            raise _no_store()
         if to is None and block is None:
             self._key()
         written = to if to is not None or block is None else str(block.to)
@@ -258,6 +262,10 @@ class BackupDesk:
             if found.is_relative_to(own):
                 raise Refused(f"{found} lies in {own}", remedy="name a folder on another disk or host")
         return found
+
+
+def _no_store() -> Refused:
+    return Refused("backups to an object store are not in this version", remedy="set backup.to to a folder")
 
 
 def _key_files(site: Site) -> Iterator[tuple[Item, str]]:

@@ -163,6 +163,24 @@ def leave_word(state: Path, outcome: Outcome, *, check: bool) -> None:
     )
 
 
+def leave_failure(state: Path, source: Path, why: str) -> None:
+    """Leave the record of a drill that failed."""
+    leave(
+        state,
+        Restored(
+            at_ns=OsClock().now().wall_ns,
+            source=BACKUP,
+            folder=source.name,
+            made_ns=0,
+            size=0,
+            root="",
+            check=True,
+            verified="",
+            failed=why,
+        ),
+    )
+
+
 class _Nodes:
     """The part of a store that a proof needs, read from a folder."""
 

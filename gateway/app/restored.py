@@ -22,7 +22,10 @@ LOOK_S: Final = 30.0
 
 
 class Restored(Struct, frozen=True, kw_only=True):
-    """One restore or drill: from what, to which head, what the witnesses said; ``rollback``: why nothing may be appended."""
+    """One restore or drill: from what, to which head, what the witnesses said; ``rollback``: why nothing may be appended.
+
+    ``failed``: why a drill failed; then there is no head.
+    """
 
     at_ns: int
     source: str
@@ -34,6 +37,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     verified: str
     witnesses: list[str] = []
     rollback: str = ""
+    failed: str = ""
 
 
 def leave(state: Path, restored: Restored) -> None:
@@ -92,12 +96,9 @@ class RestoredWatch:
         }
         facts |= {"witnesses": left.witnesses} if left.witnesses else {}
         facts |= {"rollback": left.rollback} if left.rollback else {}
+        facts |= {"failed": left.failed} if left.failed else {}
         facts = dict(sorted(facts.items()))
+        code = "drill_failed" if left.failed else "drill" if left.check else "restored"
         return Gateway(
-            **self._stamp(),
-            event="restore",
-            gateway=self._gateway,
-            run=self._stamp.run,
-            code="drill" if left.check else "restored",
-            facts=facts,
+            **self._stamp(), event="restore", gateway=self._gateway, run=self._stamp.run, code=code, facts=facts
         )

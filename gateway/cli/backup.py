@@ -45,6 +45,8 @@ def backup(
             told = asked.get("/api/v1/backup")
             if told["total"]:
                 progress(told["done"], told["total"])
+    if "result" not in told:
+        raise Unavailable("the gateway broke the backup off", remedy="see its log, then: gateway backup")
     result: dict[str, Any] = told["result"]
     if told["state"] == "failed":
         kind = Unavailable if result["exit"] == Unavailable.exit_code else Refused

@@ -13,7 +13,7 @@ import click
 from gateway.cli.examples import examples
 from gateway.cli.place import config_folder, state_folder
 from gateway.cli.progress import progress_bar
-from gateway.errors import ConfigurationRefused, LedgerDoubt
+from gateway.errors import ConfigurationRefused, EvidenceRefused, LedgerDoubt
 
 if TYPE_CHECKING:
     from gateway.adapters.backup.recovery_key import RecoveryKey
@@ -70,7 +70,11 @@ def restore(
         outcome = _restore(source, target, _key(key_file, config), trusted, show=show)
         leave_word(target / "state", outcome, check=False)
     else:
-        outcome = _drill(source, target, _key(key_file, config), trusted, show=show)
+        try:
+            outcome = _drill(source, target, _key(key_file, config), trusted, show=show)
+        except EvidenceRefused as failed:
+            _tell_failure(config, source, failed)
+            raise
         _tell_box(config, outcome)
     if as_json:
         click.echo(_json(outcome, check=check))
@@ -125,6 +129,21 @@ def _tell_box(config: Path | None, outcome: Outcome) -> None:
         return
     if head is not None and head.checkpoint.origin == outcome.origin:
         leave_word(state_folder(folder), outcome, check=True)
+
+
+def _tell_failure(config: Path | None, source: Path, failed: EvidenceRefused) -> None:
+    """Leave a failed drill for the gateway of this box, if the backup lies where that gateway puts them."""
+    from gateway.app.restore import leave_failure
+    from gateway.app.site import open_site
+    from gateway.errors import GatewayError
+
+    try:
+        site = open_site(config_folder(config))
+    except GatewayError:
+        return
+    block = site.settings.backup
+    if block is not None and isinstance(block.to, str) and source.resolve().is_relative_to(site.path(block.to)):
+        leave_failure(site.state, source, failed.text)
 
 
 def _key(key_file: Path | None, config: Path | None) -> Callable[[], RecoveryKey]:

@@ -167,6 +167,13 @@ def test_a_wrong_key_a_changed_byte_and_a_full_folder_are_named(plant):
     (newest / "00000001").write_bytes(b"x" + (newest / "00000001").read_bytes()[1:])
     assert "00000001 (ledger/seg/" in plant.restore(plant.safe, "--to", str(back), code=1)
     assert not back.exists()
+    plant.restore(plant.safe, "--check", "--config", str(gateway.config), code=1)
+    gateway.stop()
+    gateway.start()
+    until(lambda: plant.gateway_records("restore"))
+    record = plant.gateway_records("restore")[0]
+    assert record.code == "drill_failed"
+    assert "00000001 (ledger/seg/" in record.facts["failed"]
 
 
 def test_a_target_that_fails_is_a_notice_and_no_backup(plant):
@@ -205,7 +212,14 @@ def test_eu_03_the_mirror_follows_verifies_restores_and_lets_nothing_be_rewritte
     until(level)
     gateway.stop()
     gateway.start()
+    qa = plant.folder / "qa.token"
+    config = ["--config", str(gateway.config)]
+    gateway.run("user", "add", "--machine", "--scope", "key.rotate", "--token-file", str(qa), *config)
+    gateway.run("keys", "rotate", "--key", "seal", "--reason", "yearly", "--token-file", str(qa), *config)
+    until(lambda: (gateway.ledger / "keys" / "policy").read_text().count("log ") == 2)
+    plant.work("B-4")
     until(level)
+    until(lambda: (copy / "keys" / "policy").read_bytes() == (gateway.ledger / "keys" / "policy").read_bytes())
     for name in Layout(gateway.ledger).segments():
         ours = (gateway.ledger / "seg" / name.text).read_bytes().rstrip(b"\0")
         theirs = (copy / "seg" / name.text).read_bytes().rstrip(b"\0")

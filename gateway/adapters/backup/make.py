@@ -20,7 +20,7 @@ from gateway.adapters.backup.sealed_file import PIECE, open_pieces, seal_pieces
 from gateway.adapters.segment_store.disk import Disk, sync_folder
 from gateway.adapters.segment_store.layout import Layout
 from gateway.domain.times import format_time
-from gateway.errors import EvidenceRefused, Refused, Unavailable
+from gateway.errors import EvidenceRefused, Unavailable
 
 PART: Final = ".part"
 TRIES: Final = 3
@@ -70,11 +70,11 @@ class BackupMaker:
         self, manifest: Manifest, layout: Layout, items: Iterable[Item], seal: Callable[[bytes], bytes], total: int
     ) -> Made:
         """Copy the segments of ``layout`` up to the manifest's size and all ``items``; return what stands there then."""
-        name = f"{format_time(manifest.made_ns)[:19].replace('-', '').replace(':', '')}Z-{manifest.size}"
+        name = self._free_name(manifest)
         final, part = self._target / name, self._target / f"{name}{PART}"
         self._total = 2 * total
         try:
-            self._prepare(final, part, total)
+            self._prepare(part, total)
             for first in segment_groups(layout, manifest.size):
                 self._copy_segment(layout, first, manifest.size, part)
             for item in items:
@@ -96,12 +96,16 @@ class BackupMaker:
         plain = sum(one.bytes for one in self._files)
         return Made(final, plain, len(self._files), self._written, sha256(content).hexdigest(), self._files)
 
-    def _prepare(self, final: Path, part: Path, total: int) -> None:
+    def _free_name(self, manifest: Manifest) -> str:
+        """Return the name of the folder: its second and size, and a number after the first of the same."""
+        second = format_time(manifest.made_ns)[:19].replace("-", "").replace(":", "")
+        name = f"{second}Z-{manifest.size}"
+        return next(one for one in (name, *(f"{name}-{n}" for n in range(2, 100))) if not (self._target / one).exists())
+
+    def _prepare(self, part: Path, total: int) -> None:
         self._target.mkdir(parents=True, exist_ok=True, mode=0o750)
         for left in self._target.glob(f"*{PART}"):
             shutil.rmtree(left)
-        if final.exists():
-            raise Refused(f"{final} exists", remedy="a backup of this second stands there already")
         known = sum(one.bytes for one in self._before.values())
         free = shutil.disk_usage(self._target).free
         if free < (total - known) * 1.01:

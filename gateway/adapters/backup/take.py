@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.adapters.backup.content import Item, beside_segments, published_head, segment_groups, segment_items
 from gateway.adapters.backup.make import check_object
-from gateway.adapters.backup.manifest import MANIFEST, Manifest, Opened, open_manifest
+from gateway.adapters.backup.manifest import MANIFEST, MANIFEST_BYTES_MAX, Manifest, Opened, open_manifest
 from gateway.adapters.backup.recovery_key import RecoveryKey
 from gateway.adapters.segment_store.disk import Disk, sync_folder
 from gateway.adapters.segment_store.folder import LedgerFolder
@@ -41,7 +41,11 @@ def is_ledger(path: Path) -> bool:
 def read_manifest(folder: Path, recovery: RecoveryKey) -> Opened:
     """Open the manifest of a backup; `EvidenceRefused` for a wrong key or a changed byte."""
     try:
-        return open_manifest((folder / MANIFEST).read_bytes(), recovery)
+        with (folder / MANIFEST).open("rb") as file:
+            content = file.read(MANIFEST_BYTES_MAX + 1)
+        if len(content) > MANIFEST_BYTES_MAX:
+            raise EvidenceRefused(f"{folder / MANIFEST} is no manifest: it is too large", remedy=_OTHER)
+        return open_manifest(content, recovery)
     except OSError as error:
         raise Unavailable(f"{folder / MANIFEST}: {error.strerror}", remedy="name a readable backup") from error
 

@@ -14,7 +14,8 @@ from gateway.adapters.segment_store.reader import SegmentReader
 from gateway.adapters.segment_store.unpacked import read_segment
 from gateway.errors import EvidenceRefused, Refused
 from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
-from gateway.ledger.frame import HEADER_SIZE, Frame, parse_frame_header, restore_frame
+from gateway.ledger.entry import SALT_SIZE
+from gateway.ledger.frame import HEADER_SIZE, TRAILER_SIZE, Frame, parse_frame_header, restore_frame
 from gateway.ledger.note import parse_note
 from gateway.ledger.segment import FILE_HEADER_SIZE, SEGMENT_ENTRIES, make_file_header, parse_file_header, segment_of
 
@@ -108,16 +109,22 @@ def _sliced(header: bytes, frames: Iterator[Frame], first: int, offset: int) -> 
     """Return the bytes from ``offset`` on of a file made of a header and frames."""
     parts, place, taken = ([header] if not offset else []), FILE_HEADER_SIZE, 0
     for frame in frames:
-        content = restore_frame(frame)
+        length = _committed_length(frame)
         if place >= offset:
-            parts.append(content)
-            taken += len(content)
-        elif place + len(content) > offset:
+            parts.append(restore_frame(frame))
+            taken += length
+        elif place + length > offset:
             raise _no_frame(first, offset)
-        place += len(content)
+        place += length
         if taken >= PART_BYTES_MAX:
             break
     return b"".join(parts)
+
+
+def _committed_length(frame: Frame) -> int:
+    """Return how long a frame was when it was committed, with its salts."""
+    salts = SALT_SIZE * frame.n if frame.stripped else 0
+    return HEADER_SIZE + len(frame.body) + salts + len(frame.prefixes) + len(frame.checkpoint) + TRAILER_SIZE
 
 
 def _no_frame(first: int, offset: int) -> Refused:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -30,6 +31,7 @@ from gateway.ledger.witness import FORK, ROLLBACK
 
 EVERY_S: Final = 5.0
 """A commit is published within 10 s and pulled within 5 s more."""
+SHOW_S: Final = 10.0
 FOLDER: Final = "mirror"
 
 _log = structlog.get_logger(component="mirror")
@@ -63,6 +65,7 @@ class Mirror:
         self._told_size = -1
         self._waiting: set[str] = set()
         self._stamped: list[Anchor] = []
+        self._shown_s = monotonic()
         self._ending = threading.Event()
 
     async def run(self) -> None:
@@ -117,6 +120,7 @@ class Mirror:
                 return self._conflict(FORK, piece.note, note)
             self._fetch(folder, piece.side_objects)
             folder.keep(piece)
+            self._tell_progress(folder.size, head)
             self._stamped += [one for one in piece.told if isinstance(one, Anchor) and one.event == "timestamped"]
         self._fetch(folder, list(self._waiting))
         self._fetch_stamps(folder)
@@ -219,6 +223,12 @@ class Mirror:
         if self._told_size < 0:
             self._tell(f"{head.origin} mirrored {folder.size:,}")
         self._told_size = folder.size
+
+    def _tell_progress(self, size: int, head: Checkpoint) -> None:
+        """Show how far a long catching-up is, every ten seconds."""
+        if monotonic() - self._shown_s >= SHOW_S and size < head.size:
+            self._shown_s = monotonic()
+            self._tell(f"mirroring {head.origin}: {size:,} of {head.size:,}")
 
     def _trouble(self, text: str, remedy: str) -> None:
         if text != self._problem:

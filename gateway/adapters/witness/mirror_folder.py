@@ -29,7 +29,7 @@ from gateway.ledger.frame import frame_entries
 from gateway.ledger.keys import KeyRing
 from gateway.ledger.merkle import Tree, hash_leaves
 from gateway.ledger.note import VerifyKey, parse_note
-from gateway.ledger.policy import Policy, parse_policy
+from gateway.ledger.policy import SIZE_MAX, Policy, parse_policy
 from gateway.ledger.records import Anchor, Key, parse_record
 from gateway.ledger.segment import (
     FILE_HEADER_SIZE,
@@ -105,7 +105,7 @@ class MirrorFolder:
         self.layout.make_folders(self._disk)
         self._reader.forget()
         maker = TileMaker(self._reader, self._tiles)
-        found = StartCheck(self._disk, self.layout, maker, self._root_at, self.origin, self._policy().seals).run()
+        found = StartCheck(self._disk, self.layout, maker, self._root_at, self.origin, self._policy()).run()
         if found.tail is not None:
             recover(self._disk, self.layout, found.tail)
         remove_leftovers(self._disk, self.layout)
@@ -190,7 +190,7 @@ class MirrorFolder:
     def save_policy(self, content: bytes) -> None:
         """Replace `keys/policy` if all seal keys that it names are known here by the log's own records; else refuse it."""
         ring = self._ring
-        known = {*self._policy().seals, *ring.counting("seal", self.size), *ring.ended_before(self.size)}
+        known = {*self._policy().seals, *ring.counting("seal", SIZE_MAX), *ring.ended_before(SIZE_MAX)}
         strange = [str(key) for key in parse_policy(content.decode(errors="replace")).seals if key not in known]
         if strange:
             raise EvidenceRefused(f"policy names {strange[0]}, which no record of the log introduces", remedy=REFETCH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import shutil
 from hashlib import sha256
@@ -16,7 +17,7 @@ from gateway.adapters.backup.content import published_head
 from gateway.adapters.backup.make import BackupMaker
 from gateway.adapters.backup.manifest import format_manifest, open_manifest
 from gateway.adapters.backup.recovery_key import parse_recovery_key
-from gateway.adapters.backup.take import take_backup, take_ledger
+from gateway.adapters.backup.take import newest_backup, take_backup, take_ledger
 from gateway.adapters.segment_store import Layout
 from gateway.adapters.segment_store.disk import Disk
 from gateway.adapters.segment_store.folder import LedgerFolder
@@ -320,3 +321,10 @@ def test_keys_of_files_are_never_used_twice(small):
     keys = [base64.b64decode(one.key) for each in made for one in each.kept]
     assert len(set(keys)) == len(keys)
     assert all(len(key) == 32 for key in keys)
+
+
+def test_two_backups_of_one_second_stand_side_by_side(small):
+    small.clock = itertools.repeat(0)
+    names = [small.make().folder.name for _ in range(3)]
+    assert names == [names[0], f"{names[0]}-2", f"{names[0]}-3"]
+    assert newest_backup(small.target).name == names[2]
