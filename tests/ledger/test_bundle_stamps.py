@@ -211,6 +211,24 @@ def test_us_03_without_openssl_it_says_that_time_stamps_were_not_checked(case, m
     assert verifier.lines()[-1] == "VERIFIED  22 records, 1 head, 1 witness, batch B-123"
 
 
+@pytest.mark.parametrize(
+    ("said", "checked"),
+    [("LibreSSL 3.3.6", False), ("OpenSSL 1.0.2k-fips", False), ("OpenSSL 1.1.1w", True), ("", False)],
+)
+def test_us_03_an_openssl_that_cannot_judge_is_not_asked(case, tmp_path, monkeypatch, said, checked):
+    """One that does not know the time in a token would refuse every one of them."""
+    program = tmp_path / "openssl"
+    program.write_text(f'#!/bin/sh\nif [ "$1" = version ]; then echo "{said}  1 Jan 2026"; else exit 0; fi\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(standalone.shutil, "which", lambda _: str(program))
+    verifier = standalone.Verifier(case.members, None)
+    verifier.run()
+    assert verifier.stamps == (4 if checked else 0)
+    assert ("note: time stamps not checked" in verifier.notes) is not checked
+    assert verifier.found == []
+    assert standalone.usable_openssl(str(tmp_path / "gone")) is None
+
+
 def test_us_03_the_program_checks_and_extracts_time_stamps(case, tmp_path):
     folder = tmp_path / "bundle"
     for name, content in case.members.items():

@@ -872,6 +872,18 @@ def pem_certificates(pem: bytes) -> Tuple[bytes, ...]:
     return found
 
 
+def usable_openssl(path: Optional[str]) -> Optional[str]:
+    """Return openssl if it knows `ts -verify -attime`: OpenSSL from 1.1 on, no LibreSSL, which would fail every time stamp."""
+    if path is None:
+        return None
+    try:
+        said = subprocess.run([path, "version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout  # noqa: S603 - a program of this machine
+    except OSError:
+        return None
+    found = re.match(rb"OpenSSL (\d+)\.(\d+)\.", said)
+    return path if found and (int(found[1]), int(found[2])) >= (1, 1) else None
+
+
 def stamp_holds(openssl: str, note: bytes, answer: bytes, roots: bytes) -> bool:
     """Ask openssl, at the time in the token: the authority's certificate may have ended since."""
     try:
@@ -993,7 +1005,8 @@ class Verifier:
 
     def __init__(self, members: Dict[str, bytes], policy: Optional[Policy], authority: Optional[bytes] = None) -> None:
         self.members, self.policy, self.authority = members, policy, authority
-        self.openssl = shutil.which("openssl")
+        stamped = any(name.endswith(".tsr") for name in members)
+        self.openssl = usable_openssl(shutil.which("openssl")) if stamped else None
         self.stamps = 0
         self.found: List[Finding] = []
         self.notes: List[str] = []
