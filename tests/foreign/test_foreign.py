@@ -139,6 +139,15 @@ def test_us_02_tlog_scales_judges_the_log(log, bad_logs):
     must_split(judged(command, {"good": log.tiles, **bad_logs}), {"good"})
 
 
+def test_us_02_tlog_scales_judges_proofs(good_proofs, bad_proofs):
+    must_split(judged(scales_of_proofs(), {**good_proofs, **bad_proofs}), set(good_proofs))
+
+
+def scales_of_proofs() -> list[str]:
+    python = tools.environment("tlog-scales") / "python"
+    return [str(python), "-I", str(tools.HERE / "judge_scales_proof.py"), LOG_VKEY, WITNESS_VKEY]
+
+
 def test_us_02_pymerkle_judges_the_root(log, bad_logs):
     python = tools.environment("pymerkle") / "python"
     names = ("altered entry", "truncated", "cut inside an entry", "reordered", "wrong root")
@@ -233,6 +242,7 @@ def test_us_02_foreign_tools_judge_the_whole_proof_of_a_reading(log, authority, 
         lines[2], lines[3] = lines[3], lines[2]
         bad[f"proof {index}"] = big_log._lay(tmp_path / "proof" / str(index), entry, b"\n".join(lines))
     must_split(judged([sumdb, LOG_VKEY, "proof"], {**good, **bad}), set(good))
+    must_split(judged(scales_of_proofs(), {**good, **bad}), set(good))
     must_split({name: proofbundle_says(program, folder) for name, folder in {**good, **bad}.items()}, set(good))
 
 
