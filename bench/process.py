@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import resource
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -27,23 +27,20 @@ class Done(NamedTuple):
 
 def watch(command: Sequence[str | Path], *, expected: int = 0) -> Done:
     """Run a command to its end; its children's memory is added to its own, pages that they share counted each time."""
-    began, before = time.perf_counter(), _children_cpu_s()
+    began = time.perf_counter()
     process = subprocess.Popen([str(word) for word in command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     peak = 0
+    ticks: dict[int, int] = {}
     while process.poll() is None:
-        peak = max(peak, sum(map(_resident_kib, _family(process.pid))))
+        family = _family(process.pid)
+        peak = max(peak, sum(map(_resident_kib, family)))
+        ticks |= {pid: used for pid in family if (used := _ticks(pid))}
         time.sleep(_EVERY_S)
     seconds = time.perf_counter() - began
     assert process.stdout is not None
     output = process.stdout.read()
     assert process.returncode == expected, output
-    return Done(output, seconds, peak / 1024, _children_cpu_s() - before)
-
-
-def _children_cpu_s() -> float:
-    """Return the processor time of all children that have ended, and of theirs: what a busy machine changes least."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return Done(output, seconds, peak / 1024, sum(ticks.values()) / os.sysconf("SC_CLK_TCK"))
 
 
 def _family(pid: int) -> list[int]:
@@ -66,3 +63,12 @@ def _resident_kib(pid: int) -> int:
         return 0
     _, _, rest = status.partition("VmRSS:")
     return int(rest.split()[0]) if rest else 0
+
+
+def _ticks(pid: int) -> int:
+    """Return the processor time of a process so far: what a busy machine changes least."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
