@@ -69,9 +69,10 @@ class _Beside:
 
 def _scans(client: LogClient, head: Checkpoint, verifier: LedgerVerifier) -> Iterator[FileScan]:
     """Yield the log piece by piece; each is read as a file that begins where the one before ended."""
-    first = offset = 0
+    first = start = _first_segment(client, head.size)
+    offset = 0
     while verifier.size < head.size:
-        begin = verifier.size
+        begin = max(verifier.size, start)
         content = client.segment(first, offset)
         if not content and offset:
             first, offset = begin, 0
@@ -84,10 +85,24 @@ def _scans(client: LogClient, head: Checkpoint, verifier: LedgerVerifier) -> Ite
             whole = make_file_header(head.origin, begin, root) + content
         yield scan_file(format_name(begin), whole)
         offset += len(content)
-        if verifier.size == begin or offset <= FILE_HEADER_SIZE:
+        if verifier.size <= begin or offset <= FILE_HEADER_SIZE:
             return
         if not verifier.size % SEGMENT_ENTRIES:
             first, offset = verifier.size, 0
+
+
+def _first_segment(client: LogClient, size: int) -> int:
+    """Return where the log begins that is still there: 0, or the end of what was pruned."""
+    low, high = 0, size // SEGMENT_ENTRIES
+    if client.segment(0, 0) is not None:
+        return 0
+    while low < high:
+        middle = (low + high) // 2
+        if client.segment(middle * SEGMENT_ENTRIES, 0) is None:
+            low = middle + 1
+        else:
+            high = middle
+    return low * SEGMENT_ENTRIES
 
 
 def _tiles(client: LogClient, head: Checkpoint) -> Iterator[int]:

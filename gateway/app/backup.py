@@ -175,7 +175,7 @@ class BackupDesk:
         profiles = profiles_beside(site.folder)
         if not profiles.is_relative_to(site.folder):
             items += folder_items(profiles.resolve(), PROFILES)
-        total = folder.size_bytes() + sum(_bytes_of(item) for item in items)
+        total = _bytes_of_segments(folder) + sum(_bytes_of(item) for item in items)
         before, kept = self._memory, {}
         if before is not None and Path(before.folder).parent == to and Path(before.folder).is_dir():
             kept = {one.path: one for one in before.files}
@@ -274,6 +274,15 @@ def _key_files(site: Site) -> Iterator[tuple[Item, str]]:
     for name, key in (("seal", keys.seal), ("publish", keys.publish), ("document", keys.document)):
         if key is not None and key.file is not None:
             yield Item(f"{SECRETS}/{name}", content=site.secret(key.file), mode=0o600), key.file
+
+
+def _bytes_of_segments(folder: LedgerFolder) -> int:
+    """Return the bytes of all segment files; one that is packed in this moment counts for nothing."""
+    total = 0
+    for name in folder.layout.segments():
+        with suppress(FileNotFoundError):
+            total += folder.layout.segment(name).stat().st_size
+    return total
 
 
 def _bytes_of(item: Item) -> int:

@@ -37,6 +37,8 @@ def backup(
     as_json: bool,
 ) -> None:
     """Back up the running gateway: encrypted, off the box, read back before it counts. Exit 1 when it failed, 69 target."""
+    if to is not None and str(to).startswith("s3:"):
+        raise Refused("backups to an object store are not in this version", remedy="name a folder: --to DIR")
     asked = control(config, url, token_file)
     told = asked.post("/api/v1/operations/backup", {} if to is None else {"to": str(to.resolve())})
     with progress_bar("bytes", wanted=not (quiet or as_json)) as progress:

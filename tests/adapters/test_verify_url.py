@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 
 import pytest
@@ -92,6 +93,18 @@ def test_a_log_that_is_cut_is_truncated(server):
     with proxy(server, cut) as other:
         line = whole(other.url, other.owner).last_line
     assert line == "FAILED at record 66,000: ledger ends here, 66,500 were published"
+
+
+def test_a_log_whose_beginning_is_gone_is_judged_like_its_folder(ledger, tmp_path):
+    shutil.copytree(ledger, tmp_path / "ledger")
+    next((tmp_path / "ledger" / "seg").glob("*.zst")).unlink()
+    folder = verify_folder(tmp_path / "ledger", policy=POLICY, all_seals=True)
+    with log_server(tmp_path / "ledger", tmp_path) as other:
+        result = whole(other.url, other.owner)
+        assert other.get("/log/tile/0/003", other.owner).status == 404
+        assert other.get("/log/tile/1/000", other.owner).status == 200
+    assert result.last_line == folder.last_line == "FAILED at record 0: 65,536 records missing"
+    assert result.counts.records == SIZE - 65_536
 
 
 def test_without_an_account_the_tree_is_checked_up_to_its_root(server):

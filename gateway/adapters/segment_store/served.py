@@ -64,6 +64,8 @@ class PublishedLog:
         nodes = self._size() >> TILE_HEIGHT * max(tile.level, 0)
         if tile.number * TILE_WIDTH + tile.width > nodes:
             return None
+        if tile.level <= 0 and tile.number * TILE_WIDTH < self._folder.reader.first_index():  # pruned: nodes above stay
+            return None
         return self._maker.tile(tile)
 
     def consistency(self, first: int, second: int | None) -> Sequence[bytes]:
