@@ -14,7 +14,7 @@ from gateway.adapters.telemetry import Figure
 from gateway.app.health import Health
 from gateway.app.indexing import Indexing
 from gateway.app.site import Site
-from gateway.domain.times import format_time
+from gateway.domain.times import format_time, parse_time
 from gateway.errors import ConfigurationRefused, EvidenceRefused
 from gateway.ledger.bundle import StampedHead
 from gateway.ledger.checkpoint import parse_checkpoint
@@ -118,7 +118,12 @@ async def open_stamping(
     asked = _Asked(store, indexing, committer, outside)
     revocations = Revocations(WebRevocationLists(site.path), block.crl, stamp.clock)
     restamping = Restamping(
-        RestampSettings(origin=site.settings.ledger.origin, gateway=site.plan.gateway, run=stamp.run),
+        RestampSettings(
+            origin=site.settings.ledger.origin,
+            gateway=site.plan.gateway,
+            run=stamp.run,
+            renew_ns=0 if block.renew is None else parse_time(f"{block.renew}T00:00:00Z"),
+        ),
         authority,
         stamper,
         store.frozen,

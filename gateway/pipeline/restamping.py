@@ -50,28 +50,31 @@ class Due(Enum):
 
 
 class RestampSettings(Struct, frozen=True, kw_only=True):
-    """Whose log it is, and who says so in notices."""
+    """Whose log it is, who says so in notices; ``renew_ns``: stamps made before that time are due whatever their end, 0: none."""
 
     origin: str
     gateway: str
     run: int
+    renew_ns: int = 0
 
 
-def judge_stamps(stamps: Sequence[tuple[int, Anchor]], authority_sha256: str, now_ns: int) -> Due:
+def judge_stamps(stamps: Sequence[tuple[int, Anchor]], authority_sha256: str, now_ns: int, renew_ns: int = 0) -> Due:
     """Say what is due. Stamps below the newest list are covered by it; the list itself is not.
 
-    ``authority_sha256``: of the authority in use.
+    ``authority_sha256``: of the authority in use. ``renew_ns``: stamps made before it are due as soon as it has come.
     """
     newest_list = max((index for index, one in stamps if is_list(one.facts)), default=-1)
-    ends = [end for index, one in stamps if index >= newest_list and (end := _end_of(one)) is not None]
+    uncovered = [one for index, one in stamps if index >= newest_list]
+    ends = [end for one in uncovered if (end := _end_of(one)) is not None]
+    old = renew_ns <= now_ns and any(isinstance(one.gen_ns, int) and one.gen_ns < renew_ns for one in uncovered)
     ending = [end for end in ends if end - now_ns <= YEAR_NS]
     own = [one for _, one in stamps if not is_list(one.facts)][-1:]
     last = _end_of(own[0]) if own and _facts(own[0]).get("authority_sha256") == authority_sha256 else None
-    if not ending:
+    if not ending and not old:
         return Due.NOTHING
     if last is None:
         return Due.WAIT
-    return Due.STAMP if last - min(ending) > MONTH_NS else Due.ENDING
+    return Due.STAMP if old or last - min(ending) > MONTH_NS else Due.ENDING
 
 
 class Restamping:
@@ -114,7 +117,7 @@ class Restamping:
             return
         self._due_ns = now.monotonic_ns + DAY_NS
         stamps = await self._stamps()
-        due = judge_stamps(stamps, self._own, now.wall_ns)
+        due = judge_stamps(stamps, self._own, now.wall_ns, self._settings.renew_ns)
         if due is Due.WAIT:
             self._due_ns = now.monotonic_ns + FIRST_NS
         if due is Due.ENDING and not self._told:

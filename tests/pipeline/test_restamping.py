@@ -6,6 +6,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.ledger.authority import Authority
 from gateway.ledger.records import Anchor, Gateway
@@ -56,6 +57,21 @@ def anchor(size: int, days: int | None, *, own: str = "own", listed: bool = Fals
 )
 def test_di_14_what_is_due(stamps, due):
     assert judge_stamps(list(enumerate(stamps)), "own", NOON_NS) is due
+
+
+def test_di_14_stamps_from_before_a_day_are_due_when_it_has_come():
+    """Somebody gave the day: an algorithm lost its worth long before the certificates end."""
+    old, new = replace(anchor(1, 3000), gen_ns=NOON_NS - DAY_NS), replace(anchor(2, 3000), gen_ns=NOON_NS)
+    listed = replace(anchor(2, 3000, listed=True), gen_ns=NOON_NS)
+    for stamps, renew_ns, due in (
+        ([old], NOON_NS, Due.STAMP),
+        ([old, new], NOON_NS, Due.STAMP),
+        ([old], NOON_NS + 1, Due.NOTHING),
+        ([old], 0, Due.NOTHING),
+        ([new], NOON_NS, Due.NOTHING),
+        ([old, new, listed], NOON_NS, Due.NOTHING),
+    ):
+        assert judge_stamps(list(enumerate(stamps)), "own", NOON_NS, renew_ns) is due
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from gateway.config.models.types import (
     ClockTime,
+    Day,
     FilePath,
     Flag,
     HostPort,
@@ -74,6 +75,8 @@ class Timestamping(Model):
     """Seconds between two stamps."""
     crl: list[Text] = Field(default_factory=list)
     """Its revocation lists, addresses or files; default the addresses in its certificates."""
+    renew: Day | None = None
+    """Stamps made before this day (UTC) are stamped again as one list: their algorithm or authority lost its worth."""
 
 
 class S3(Model):
