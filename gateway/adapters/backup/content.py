@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 
@@ -111,7 +111,7 @@ def folder_items(root: Path, name: str) -> Iterator[Item]:
 def database(path: Path) -> bytes:
     """Return an SQLite database as it stands between two transactions; raise `Unavailable` when it cannot be read whole."""
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection: Any = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         try:
             connection.set_busy_timeout(5_000)
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
@@ -129,9 +129,9 @@ def database(path: Path) -> bytes:
 
 def _end_of(layout: Layout, name: SegmentName, size: int) -> int:
     """Return where the frames up to ``size`` end in an open or finished file."""
-    fd = os.open(layout.segment(name), os.O_RDONLY | os.O_CLOEXEC)
+    fd, end = os.open(layout.segment(name), os.O_RDONLY | os.O_CLOEXEC), FILE_HEADER_SIZE
     try:
-        end, length = FILE_HEADER_SIZE, os.fstat(fd).st_size
+        length = os.fstat(fd).st_size
         while end + HEADER_SIZE <= length:
             head = os.pread(fd, HEADER_SIZE, end)
             if not any(head):
