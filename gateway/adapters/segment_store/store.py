@@ -366,8 +366,7 @@ class SegmentStore:
             found = parse_policy(self.layout.policy.read_text())
         except FileNotFoundError:
             found = Policy(logs=())
-        given = (parse_vkey(vkey) for vkey in self._vkeys)
-        logs = tuple(dict.fromkeys([*given, *found.logs]))
+        logs = tuple(dict.fromkeys([*map(parse_vkey, self._vkeys), *found.logs]))
         return Policy(logs=logs, publish=found.publish, former=found.former, spans=found.spans)
 
     def _published_size(self) -> int:
