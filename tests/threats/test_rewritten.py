@@ -18,6 +18,7 @@ from tests.threats.thief import altered, cut_back, seal_again
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
+@pytest.mark.fault
 @pytest.mark.req("AC-03")
 def test_of_two_clones_that_both_started_without_a_witness_one_halts_once_it_is_back(attacked, tmp_path):
     gateway, witness = attacked.box.gateway, attacked.box.witnesses[0]
@@ -37,6 +38,7 @@ def test_of_two_clones_that_both_started_without_a_witness_one_halts_once_it_is_
         gateway.stop()
 
 
+@pytest.mark.fault
 @pytest.mark.req("AC-03")
 def test_what_was_sealed_again_has_no_token_older_than_the_rewrite(attacked):
     """The witness is quiet. What was stamped before contradicts the files; without those files the age begins with the rewrite."""

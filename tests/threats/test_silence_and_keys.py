@@ -202,6 +202,7 @@ def forge(gateway: GatewayProcess, note: bytes) -> dict[str, bytes]:
     return build_bundle(request, store.nodes(size))
 
 
+@pytest.mark.fault
 @pytest.mark.req("AC-03")
 def test_what_the_stolen_seal_key_publishes_lacks_the_line_of_the_key_that_cannot_be_taken(tmp_path):
     """The publish key lives in a token; the thief has all files, also the policy, from which he strikes it."""

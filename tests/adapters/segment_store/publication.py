@@ -64,6 +64,11 @@ class Run:
         self._tell = tell
         self._cursor = CursorFile(path.parent, "influx")
 
+    @property
+    def root(self) -> str:
+        """Root of what was committed, hex."""
+        return self._tree.root().hex()
+
     def commit(self, *records: bytes) -> bytes:
         made = plan(self._tree, records)
         again(self._store.commit, made.frames)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_told(path: Path, told: Sequence[str]) -> None:
-    """Start twice in another boot: verified, nothing acknowledged missing, no size with two roots, nothing published lost."""
-    for _ in range(2):
+def check_told(path: Path, told: Sequence[str], *, starts: int = 2) -> None:
+    """Start in another boot, and once more: verified, nothing acknowledged missing, no size with two roots, nothing published lost."""
+    for _ in range(starts):
         store = open_store(path, boot_id="boot-2")
         head = store.open()
         for line in told:
