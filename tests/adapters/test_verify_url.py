@@ -15,6 +15,7 @@ from gateway.cli.verify import verify
 from gateway.errors import ConfigurationRefused, EvidenceRefused, Refused, Unavailable
 from gateway.ledger.policy import Policy
 from tests.adapters.backup.box import grow, open_store
+from tests.counterparts.certificates import make_identity
 from tests.fakes.log import SEALER
 from tests.fakes.log_server import log_server, proxy
 
@@ -137,6 +138,20 @@ def test_who_may_not_read_is_told_and_silence_is_unavailable(server):
     for url in ("ftp://x", "http://gw.example:8443", "https://u:p@gw", "https://"):
         with pytest.raises(Refused):
             LogClient(url)
+
+
+def test_over_tls_only_the_named_authority_is_believed(ledger, tmp_path):
+    made = make_identity("urn:log")
+    certificate, key = tmp_path / "log.pem", tmp_path / "log.key"
+    certificate.write_bytes(made.certificate_pem)
+    key.write_bytes(made.key)
+    with log_server(ledger, tmp_path, open_tree=True, certificate=(certificate, key)) as other:
+        with closing(LogClient(other.url, other.owner, certificate)) as client:
+            assert client.checkpoint() == (ledger / "checkpoint").read_bytes()
+        with closing(LogClient(other.url, other.owner)) as client, pytest.raises(Unavailable, match="certificate"):
+            client.checkpoint()
+    with pytest.raises(Refused, match="is no certificate authority"):
+        LogClient(other.url, ca=key)
 
 
 def test_the_command_takes_a_url(server, tmp_path):

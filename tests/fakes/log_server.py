@@ -45,15 +45,17 @@ class _Refusals(list):
 
 
 @contextmanager
-def log_server(ledger: Path, state: Path, *, open_tree: bool = False) -> Iterator[LogServer]:
-    """Serve `ledger`; accounts lie in `state`."""
+def log_server(
+    ledger: Path, state: Path, *, open_tree: bool = False, certificate: tuple[Path, Path] | None = None
+) -> Iterator[LogServer]:
+    """Serve `ledger`; accounts lie in `state`; `certificate` and its key: over TLS."""
     accounts, refusals = MachineAccounts(state / "machines.json"), _Refusals()
     keys = iter(range(1, 9))
     owner = accounts.add(["bundle.export"], 9, NOW_NS, lambda size: bytes([next(keys)]) * size)[1]
     viewer = accounts.add(["live.read"], 9, NOW_NS, lambda size: bytes([next(keys)]) * size)[1]
     gate = Gate(accounts, refusals, lambda: NOW_NS + 1, lambda: "r-1")
     application = Starlette(routes=LogRoutes(gate, PublishedLog(ledger), open_tree=open_tree).routes())
-    with served(application) as url:
+    with served(application, certificate) as url:
         yield LogServer(url, owner, viewer, refusals)
 
 
@@ -73,12 +75,12 @@ def proxy(server: LogServer, bend: Callable[[str, bytes], bytes]) -> Iterator[Lo
 
 
 @contextmanager
-def served(application: Starlette) -> Iterator[str]:
+def served(application: Starlette, certificate: tuple[Path, Path] | None = None) -> Iterator[str]:
     """Serve an application from a thread of its own until the block ends."""
     listening = bind("127.0.0.1:0")
     port = listening.getsockname()[1]
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve(application, listening))
+    task = loop.create_task(serve(application, listening, certificate))
 
     def run() -> None:
         try:
@@ -92,7 +94,7 @@ def served(application: Starlette) -> Iterator[str]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}"
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join()

@@ -20,7 +20,7 @@ from gateway.adapters.log_client import LogClient
 from gateway.adapters.segment_store.disk import SyncFailed
 from gateway.adapters.witness.book import Conflict, WitnessBook, checkpoint_of, file_name
 from gateway.adapters.witness.mirror_folder import REFETCH, MirrorFolder, Piece, Place
-from gateway.errors import EvidenceRefused, GatewayError, LedgerDoubt, Unavailable
+from gateway.errors import EvidenceRefused, GatewayError, LedgerDoubt, Refused, Unavailable
 from gateway.ledger.checkpoint import Checkpoint, parse_checkpoint
 from gateway.ledger.crypto import verify_line
 from gateway.ledger.merkle import EMPTY_ROOT
@@ -31,6 +31,8 @@ from gateway.ledger.witness import FORK, ROLLBACK
 
 EVERY_S: Final = 5.0
 """A commit is published within 10 s and pulled within 5 s more."""
+REFUSED_S: Final = 300.0
+"""Whoever may not read asks rarely: each refusal is a record over there."""
 SHOW_S: Final = 10.0
 FOLDER: Final = "mirror"
 
@@ -65,6 +67,7 @@ class Mirror:
         self._told_size = -1
         self._waiting: set[str] = set()
         self._stamped: list[Anchor] = []
+        self.pause_s = EVERY_S
         self._shown_s = monotonic()
         self._ending = threading.Event()
 
@@ -76,12 +79,13 @@ class Mirror:
                 conflict = await loop.run_in_executor(None, self.round)
                 if conflict is not None:
                     self._call(conflict)
-                await asyncio.sleep(EVERY_S)
+                await asyncio.sleep(self.pause_s)
         finally:
             self._ending.set()
 
     def round(self) -> Conflict | None:
         """Pull once; return a conflict not met before. Every other trouble is told once and tried again."""
+        self.pause_s = EVERY_S
         try:
             conflict = self._pull()
         except (LedgerDoubt, SyncFailed) as doubt:
@@ -89,6 +93,7 @@ class Mirror:
             self._trouble(f"mirror is off: {doubt}", "keep its folder, mend what is named, start again")
             return None
         except GatewayError as error:
+            self.pause_s = REFUSED_S if isinstance(error, Refused) else EVERY_S
             self._trouble(error.text, error.remedy)
             return None
         except OSError as error:

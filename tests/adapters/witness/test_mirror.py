@@ -249,6 +249,15 @@ def test_another_log_and_an_account_without_the_right_are_named(box):
     assert "does not answer" in box.told[-1]
 
 
+def test_whoever_may_not_read_asks_rarely(box):
+    box.grow(3)
+    with log_server(box.ledger, box.folder) as server:
+        for token, pause in ((server.viewer, 300.0), (server.owner, 5.0)):
+            mirror = box.mirror(server._replace(owner=token))
+            mirror.round()
+            assert mirror.pause_s == pause
+
+
 @pytest.mark.parametrize("how", ["not_applied", "applied", "kill", "kill_after"])
 def test_whatever_call_of_the_disk_fails_the_copy_stays_whole_and_catches_up(box, how, monkeypatch):
     box.grow(3, 4)
