@@ -9,11 +9,13 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from bench.history import BEGAN_NS
 from bench.ledger import ORIGIN, open_ledger, plan
 from gateway.adapters.segment_store.disk import Disk
 from gateway.adapters.segment_store.layout import Layout, SegmentName
 from gateway.adapters.segment_store.tiles import TileFolder
 from gateway.ledger.merkle import HASH_SIZE, Tree
+from gateway.ledger.records import Gateway, format_record
 from gateway.ledger.segment import SEGMENT_ENTRIES, make_file_header, segment_of
 from gateway.ledger.tile import TILE_WIDTH
 
@@ -33,7 +35,16 @@ def make_pruned(path: Path, size: int, first_pool: list[bytes]) -> None:
         path_of.parent.mkdir(parents=True, exist_ok=True)
         path_of.write_bytes(b"".join(hashes))
     tree = Tree(start, tiles.peaks(start))
-    frame = plan(tree, first_pool).frames[0]
+    said = Gateway(
+        at_ns=BEGAN_NS,
+        boot_ns=1,
+        clock=1,
+        event="pruned",
+        gateway="gw-01",
+        run=1,
+        facts={"first": 0, "last": start - 1, "policy": "retention"},
+    )
+    frame = plan(tree, [format_record(said), *first_pool]).frames[0]
     header = make_file_header(ORIGIN, start, tree.root())
     layout.segment(SegmentName(start, packed=False)).write_bytes(header + frame.content)
 
