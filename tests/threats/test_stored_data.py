@@ -1,4 +1,4 @@
-"""Threat: root edits, deletes, inserts, reorders stored data. Found by any proof, by `gateway verify`, by the next start."""
+"""Threat: root edits, deletes, inserts, reorders stored data. Found by any proof, `gateway verify`, the scrub, the next start."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.adapters.segment_store.pack import compress
+from gateway.adapters.segment_store.scrub import scrub
 from gateway.adapters.segment_store.store import SegmentStore
 from gateway.adapters.segment_store.verify_folder import verify_folder
 from gateway.errors import EvidenceRefused, LedgerDoubt
@@ -77,6 +78,9 @@ def test_us_01_stored_data_that_was_changed_is_named_by_verify_by_a_proof_and_by
     told = gateway.run("ledger", "prove", str(index), "--path", str(gateway.ledger), code=1)
     assert "error" in told
 
+    told = gateway.run("ledger", "scrub", "--path", str(gateway.ledger), "--json", code=1)
+    assert {one["file"] for one in json.loads(told)["findings"]} == {finding["file"]}
+
     assert "damaged: " in attacked.box.refuse_to_start()
 
 
@@ -119,6 +123,9 @@ def test_us_01_an_old_segment_that_was_changed_fails_its_proofs_and_verify(old_s
     result = verify_folder(path, policy=make_policy([SEALER.key], [], []))
     assert result.exit_code == 1
     assert (result.failures[0].class_, result.failures[0].first) == ("altered", 20_480)
+    policy = make_policy([SEALER.key], [], [])
+    report = scrub(path, [0], [], policy, pace=lambda _: None, progress=lambda _done, _all: None)
+    assert [one.file for one in report.findings] == [result.failures[0].file]
 
 
 def pack_as_it_is(folder):
