@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
+import msgspec
+
 from gateway.adapters.backup.content import CONFIG, LEDGER, PEOPLE, STATE, database
 from gateway.adapters.backup.manifest import Opened, check_seal
 from gateway.adapters.backup.recovery_key import RecoveryKey
@@ -20,6 +22,8 @@ from gateway.adapters.backup.take import (
     take_backup,
     take_ledger,
 )
+from gateway.adapters.entropy import os_entropy
+from gateway.adapters.people import PeopleFile
 from gateway.adapters.segment_store.folder import LedgerFolder
 from gateway.adapters.segment_store.verify_folder import verify_folder
 from gateway.adapters.system_clock import OsClock
@@ -29,6 +33,7 @@ from gateway.config.tree import as_block
 from gateway.config.yaml_file import load_yaml
 from gateway.domain.witness_states import WitnessAct
 from gateway.errors import ConfigurationRefused, EvidenceRefused, GatewayError
+from gateway.ledger.names import opens
 from gateway.ledger.policy import Policy, Witness, parse_policy
 from gateway.ledger.tile import TileReader
 from gateway.pipeline.witness_exchange import Party, exchange
@@ -120,7 +125,7 @@ def _judge(folder: Path, opened: Opened | None, target: Path, trusted: Policy | 
             )
         check_seal(opened, policy.seals)
     if (target / STATE / PEOPLE).is_file():
-        database(target / STATE / PEOPLE)
+        check_names(target / STATE / PEOPLE)
     said = asyncio.run(_ask_all(ledger, policy, target / CONFIG))
     return Outcome(
         MIRROR if opened is None else BACKUP,
@@ -132,6 +137,22 @@ def _judge(folder: Path, opened: Opened | None, target: Path, trusted: Policy | 
         said,
         head.checkpoint.origin,
     )
+
+
+def check_names(path: Path) -> None:
+    """Refuse a names database that is not whole, or whose names do not open their commitments."""
+    database(path)
+    people = PeopleFile(path, os_entropy)
+    try:
+        openings = people.openings(one.name for one in people.all())
+    finally:
+        people.close()
+    wrong = [one.name for one in openings if not opens(msgspec.json.encode(one))]
+    if wrong:
+        raise EvidenceRefused(
+            f"{path.name}: {len(wrong):,} names do not open their commitments, the first is {wrong[0][:16]}",
+            remedy="take another copy of this backup, or an older one",
+        )
 
 
 def own_policy(ledger: Path) -> Policy:

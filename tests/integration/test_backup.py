@@ -79,6 +79,8 @@ def until(true, seconds: float = 20.0) -> None:
 
 def test_eu_03_a_backup_of_the_running_gateway_restores_to_the_same_head_and_the_witness_agrees(plant):
     gateway = plant.gateway
+    account = ["--name", "MES Basel", "--scope", "batch.read", "--token-file", str(plant.folder / "named.token")]
+    gateway.run("user", "add", "--machine", *account, "--config", str(gateway.config))
     gateway.start()
     plant.work("B-1")
     until(lambda: plant.gateway_records("backup"))  # the day's first one is made at once
@@ -98,6 +100,7 @@ def test_eu_03_a_backup_of_the_running_gateway_restores_to_the_same_head_and_the
     assert (back / "secrets" / "seal").read_bytes() == (gateway.secrets / "seal.pem").read_bytes()
     assert (back / "config" / "gateway.yaml").read_bytes() == (gateway.config / "gateway.yaml").read_bytes()
     assert (back / "device_profiles").is_dir()
+    assert b"MES Basel" in (back / "state" / "people.db").read_bytes()
     assert (back / "state" / "machines.json").is_file()
     # without a newer head at the witness the restored box goes on, and says where it came from
     gateway.stop()
