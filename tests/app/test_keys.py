@@ -24,7 +24,7 @@ from gateway.app.keys import (
 from gateway.app.setup import seal_signers, set_up
 from gateway.app.site import open_site
 from gateway.cli.keys import keys
-from gateway.errors import ConfigurationRefused, LedgerDoubt, Unavailable
+from gateway.errors import ConfigurationRefused, LedgerDoubt, Refused, Unavailable
 from gateway.ledger.crypto import verify_line
 from gateway.ledger.note import format_vkey, parse_note
 from gateway.ledger.policy import parse_policy
@@ -258,3 +258,12 @@ def test_an_overlap_is_written_in_days_or_hours(tmp_path):
     site = box(tmp_path)
     words = ["rotate", "--key", "seal", "--reason", "yearly", "--token-file", str(token)]
     assert "write days or hours" in run(site, *words, "--overlap", "a week", code=2)
+
+
+def test_a_place_that_holds_the_key_in_force_takes_no_first_one(tmp_path):
+    site = box(tmp_path)
+    set_up(site)
+    with pytest.raises(Refused, match="holds the key in force") as refused:
+        make_key(site, "publish", dry_run=False)
+    assert "gateway keys rotate" in refused.value.remedy
+    assert len(publish_place(site).signers()) == 1
