@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -10,22 +12,28 @@ from typing import Final
 from gateway.adapters.segment_store.disk import Disk, sync_folder
 from gateway.adapters.segment_store.durable import write_durably
 from gateway.adapters.segment_store.layout import FINISHED_MODE, Layout, SegmentName
-from gateway.adapters.segment_store.unpacked import read_segment
-from gateway.errors import LedgerDoubt
-from gateway.ledger.frame import restore_frame, strip_frame
-from gateway.ledger.segment import (
-    SEGMENT_ENTRIES,
-    Damage,
-    PlacedFrame,
-    format_file_header,
-    iterate_frames,
-    parse_file_header,
-)
+from gateway.adapters.segment_store.unpacked import read_pieces
+from gateway.errors import EvidenceRefused, LedgerDoubt
+from gateway.ledger.entry import SALT_SIZE
+from gateway.ledger.frame import HEADER_SIZE, Frame, parse_frame, parse_frame_header, restore_frame, strip_frame
+from gateway.ledger.segment import FILE_HEADER_SIZE, SEGMENT_ENTRIES, FileHeader, format_file_header, parse_file_header
+from gateway.ledger.segment_stream import SegmentStream
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import CompressionParameter, compress
+    from compression.zstd import CompressionParameter, ZstdCompressor, compress
 else:
-    from backports.zstd import CompressionParameter, compress
+    from backports.zstd import CompressionParameter, ZstdCompressor, compress
+
+__all__ = [
+    "LEVEL",
+    "compress",
+    "files_of",
+    "pack_segment",
+    "packable",
+    "prepare_packed",
+    "remove_leftovers",
+    "swap_packed",
+]
 
 LEVEL: Final = 3
 _OPTIONS: Final[dict[int, int]] = {
@@ -56,19 +64,25 @@ def pack_segment(disk: Disk, layout: Layout, first: int) -> int:
 def prepare_packed(disk: Disk, layout: Layout, first: int, mark: str = "packed") -> Path:
     """Pack one segment under a temporary name with ``mark`` in it, durably, and compare; nothing else is touched.
 
+    One frame is in memory, beside what is packed by then.
+
     May run in another process, whose mark then is its own. Raises as `pack_segment`.
     """
     names = files_of(layout, first)
-    contents = [_read(layout, name) for name in names]
-    frames = [frame for name, content in zip(names, contents, strict=True) for frame in _frames_of(name, content)]
-    if not frames or frames[-1].frame.stop != first + SEGMENT_ENTRIES:
-        raise LedgerDoubt(f"segment {first:,} is not full and is not packed", remedy="run gateway verify")
-    header = parse_file_header(contents[0])._replace(stripped=True)
-    packed = compress(format_file_header(header) + b"".join(strip_frame(one.frame) for one in frames), options=_OPTIONS)
+    compressor = ZstdCompressor(options=_OPTIONS)
+    compressor.set_pledged_input_size(_packed_length(layout, names, first))
+    before, parts = sha256(), list[bytes]()
+    for name in names:
+        if not parts:
+            parts.append(compressor.compress(format_file_header(_header(layout, name)._replace(stripped=True))))
+        for raw, frame in _frames_of(layout, name):
+            before.update(raw)
+            parts.append(compressor.compress(strip_frame(frame)))
+    parts.append(compressor.flush())
     temporary = layout.seg / f"{SegmentName(first, packed=True).text}.{mark}.tmp"
-    write_durably(disk, temporary, packed, FINISHED_MODE)
+    write_durably(disk, temporary, b"".join(parts), FINISHED_MODE)
     try:
-        _compare(read_segment(temporary, packed=True), contents, first)
+        _compare(temporary, before.digest(), first)
     except LedgerDoubt:
         disk.unlink(temporary)
         raise
@@ -102,44 +116,69 @@ def remove_leftovers(disk: Disk, layout: Layout) -> None:
             disk.unlink(path)
 
 
-def _read(layout: Layout, name: SegmentName) -> bytes:
-    """Return a file's bytes; what the disk no longer gives is damage of this file, not doubt in what is written next."""
-    try:
-        return read_segment(layout.segment(name), packed=False)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise LedgerDoubt(
-            f"damaged: {name.text} cannot be read: {error.strerror or error}",
-            remedy="restore this file from backup or mirror",
-        ) from error
-
-
 def _segment_first(stem: str) -> int:
     return int(stem) // SEGMENT_ENTRIES * SEGMENT_ENTRIES if stem.isdecimal() else -1
 
 
-def _frames_of(name: SegmentName, content: bytes) -> list[PlacedFrame]:
-    frames: list[PlacedFrame] = []
-    for found in iterate_frames(content):
-        if isinstance(found, Damage):
-            raise LedgerDoubt(
-                f"damaged: {name.text} offset {found.offset:,}: {found.text}",
-                remedy="restore this file from backup or mirror",
-            )
-        frames.append(found)
-    return frames
+def _packed_length(layout: Layout, names: list[SegmentName], first: int) -> int:
+    """Return the length of the segment without salts; raise `LedgerDoubt` if it is not whole."""
+    length, stop = FILE_HEADER_SIZE, first
+    for name in names:
+        for raw, frame in _frames_of(layout, name):
+            if frame.first != stop:
+                break
+            length, stop = length + len(raw) - SALT_SIZE * frame.n, frame.stop
+    if stop != first + SEGMENT_ENTRIES:
+        raise LedgerDoubt(f"segment {first:,} is not full and is not packed", remedy="run gateway verify")
+    return length
 
 
-def _compare(content: bytes, contents: list[bytes], first: int) -> None:
+def _header(layout: Layout, name: SegmentName) -> FileHeader:
+    with layout.segment(name).open("rb") as file:
+        content = file.read(FILE_HEADER_SIZE)
+    try:
+        return parse_file_header(content)
+    except EvidenceRefused as error:
+        raise _damaged(name, error.text) from error
+
+
+def _frames_of(layout: Layout, name: SegmentName) -> Iterator[tuple[bytes, Frame]]:
+    """Yield the bytes of each frame of a file and what they are; one is in memory.
+
+    What the disk no longer gives is damage of this file, not doubt in what is written next.
+    """
+    offset = FILE_HEADER_SIZE
+    try:
+        with layout.segment(name).open("rb", buffering=0) as file:
+            fd, size = file.fileno(), os.fstat(file.fileno()).st_size
+            while offset < size:
+                head = os.pread(fd, HEADER_SIZE, offset)
+                if not any(head) and not any(os.pread(fd, size - offset, offset)):
+                    return  # free space
+                raw = os.pread(fd, parse_frame_header(head).length, offset)
+                yield raw, parse_frame(raw)
+                offset += len(raw)
+    except EvidenceRefused as error:
+        raise _damaged(name, f"offset {offset:,}: {error.text}") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _damaged(name, f"cannot be read: {error.strerror or error}") from error
+
+
+def _damaged(name: SegmentName, why: str) -> LedgerDoubt:
+    return LedgerDoubt(f"damaged: {name.text} {why}", remedy="restore this file from backup or mirror")
+
+
+def _compare(temporary: Path, before: bytes, first: int) -> None:
     """Derive the salts of the packed frames again and compare with every byte that was written at the commits."""
-    before, after = sha256(), sha256()
-    for original in contents:
-        for found in iterate_frames(original):
-            assert isinstance(found, PlacedFrame), "the files were read whole before"
-            before.update(original[found.offset : found.offset + found.length])
-    for found in iterate_frames(content):
-        if isinstance(found, PlacedFrame):
-            after.update(restore_frame(found.frame))
-    if before.digest() != after.digest():
+    after = sha256()
+    try:
+        stream = SegmentStream(read_pieces(temporary, packed=True))
+        stream.header()
+        for placed in stream.frames():
+            after.update(restore_frame(placed.frame))
+    except EvidenceRefused as error:
+        raise LedgerDoubt(f"segment {first:,}: {error.text}", remedy="run gateway verify") from error
+    if before != after.digest():
         raise LedgerDoubt(f"segment {first:,} does not come back equal from packing", remedy="run gateway verify")

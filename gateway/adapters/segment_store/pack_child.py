@@ -20,7 +20,6 @@ from gateway.errors import LedgerDoubt
 
 def main(root: Path, first: int) -> dict[str, Any]:
     """Pack the segment; return what to say of it."""
-    os.nice(LOWEST)
     try:
         temporary = prepare_packed(Disk(), Layout(root), first, f"{os.getpid()}")
     except LedgerDoubt as doubt:
@@ -31,4 +30,5 @@ def main(root: Path, first: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    os.nice(LOWEST)
     answer(main(Path(sys.argv[1]), int(sys.argv[2])))

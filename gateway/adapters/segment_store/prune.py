@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from gateway.adapters.segment_store.disk import Disk, sync_folder
+from gateway.adapters.segment_store.disk import FULL_ERRNOS, Disk, sync_folder
 from gateway.adapters.segment_store.durable import write_durably
 from gateway.adapters.segment_store.layout import Layout
 from gateway.adapters.segment_store.reader import SegmentReader
@@ -28,7 +28,7 @@ class Pruned(Struct, frozen=True):
 
 def prune_segments(disk: Disk, layout: Layout, stop: int, record: int) -> int:
     """Note what goes, then remove the files of every segment below ``stop``; return the bytes they took."""
-    write_durably(disk, layout.pruned, msgspec.json.encode(Pruned(stop, record)) + b"\n")
+    _note(disk, layout, stop, record)
     return _remove(disk, layout, stop)
 
 
@@ -47,13 +47,22 @@ def finish_pruning(disk: Disk, layout: Layout, reader: SegmentReader) -> None:
     reader.forget()
 
 
-def check_beginning(layout: Layout, reader: SegmentReader, first: int) -> None:
-    """Raise `LedgerDoubt` when the ledger begins at ``first`` and no record of its own says that it was pruned so far."""
+def check_beginning(disk: Disk, layout: Layout, reader: SegmentReader, first: int) -> None:
+    """Raise `LedgerDoubt` when the ledger begins at ``first`` and no record of its own says that it was pruned so far.
+
+    Where `PRUNED` does not name the record the whole ledger is searched, and what was found is noted for the next start.
+    """
     noted = read_pruned(layout)
     if noted is not None and noted.stop == first and says_pruned(reader, noted.record, first):
         return
-    if not any(says_pruned(reader, index, first) for index in _pruned_records(reader, first)):
+    found = next((index for index in _pruned_records(reader, first) if says_pruned(reader, index, first)), None)
+    if found is None:
         raise LedgerDoubt(f"damaged: records 0..{first - 1:,} missing", remedy=RESTORE)
+    try:
+        _note(disk, layout, first, found)
+    except OSError as error:
+        if error.errno not in FULL_ERRNOS:
+            raise
 
 
 def read_pruned(layout: Layout) -> Pruned | None:
@@ -75,6 +84,10 @@ def says_pruned(reader: SegmentReader, index: int, stop: int) -> bool:
 
 def _pruned_records(reader: SegmentReader, first: int) -> list[int]:
     return [index for index, _, content in reader.read(first, 1 << 62) if _PRUNED in content]
+
+
+def _note(disk: Disk, layout: Layout, stop: int, record: int) -> None:
+    write_durably(disk, layout.pruned, msgspec.json.encode(Pruned(stop, record)) + b"\n")
 
 
 def _remove(disk: Disk, layout: Layout, stop: int) -> int:

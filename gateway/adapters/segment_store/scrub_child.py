@@ -19,7 +19,6 @@ MB_S: Final = 8.0
 
 def main(root: Path, night: int, since_ns: int) -> ScrubReport:
     """Read what is due in a night."""
-    os.nice(LOWEST)
     folder = LedgerFolder(root)
     firsts = of_the_night(folder, night, since_ns)
     blobs = blobs_of_the_night(folder.layout, night)
@@ -27,4 +26,5 @@ def main(root: Path, night: int, since_ns: int) -> ScrubReport:
 
 
 if __name__ == "__main__":
+    os.nice(LOWEST)
     answer(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -153,7 +153,7 @@ class StartCheck:
     def _check_names(self, names: list[SegmentName], segment: int) -> None:
         """Refuse a hole between segment files: each segment begins with a file of its own, and what is pruned is recorded."""
         if names[0].first:
-            check_beginning(self._layout, self._maker.reader, names[0].first)
+            check_beginning(self._disk, self._layout, self._maker.reader, names[0].first)
         firsts = {name.first for name in names}
         for first in range(segment_of(names[0].first), segment + 1, SEGMENT_ENTRIES):
             if first not in firsts:

@@ -175,6 +175,7 @@ def test_us_04_a_lost_note_of_pruning_is_found_in_the_ledger_again(root):
     store, tree = open_store(root)
     assert tree.size == SIZE
     store.close()
+    assert json.loads((root / "PRUNED").read_text()) == {"stop": STOP, "record": 131_390}
     (root / "PRUNED").write_text('{"stop":65536,"record":131391}')  # another record than the one that says so
     store, tree = open_store(root)
     assert tree.size == SIZE
