@@ -211,13 +211,15 @@ def _pair(site: Site, certificate: str | None, key: str | None) -> tuple[Path, P
 
 
 async def _stop_or_halt(stopping: asyncio.Event, parts: Parts) -> None:
-    """Wait for a signal; on doubt stay up with pages readable until a signal comes."""
+    """Wait for a signal; on doubt stay up with pages readable until a signal comes. Doubt is told also when both come at once."""
     told = False
-    while not stopping.is_set():
+    while True:
         halted = parts.committer.halted
         if halted is not None and not told:
             told = True
             _log.critical("ledger.halted", error=halted.text, remedy=halted.remedy or "keep the evidence, call QA")
+        if stopping.is_set():
+            return
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), PULSE_S)
 
