@@ -25,6 +25,7 @@ from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.stamped_heads import RecordedStamp
 
 if TYPE_CHECKING:
+    from gateway.config.models.services import Timestamping
     from gateway.app.witnesses import Outside
     from gateway.ledger.authority import Authority
     from gateway.pipeline.stamping import Stamping
@@ -117,13 +118,11 @@ async def open_stamping(
     stamper = await stack.enter_async_context(HttpTimeStamper(block.url, tls))
     asked = _Asked(store, indexing, committer, outside)
     revocations = Revocations(WebRevocationLists(site.path), block.crl, stamp.clock)
+    renewal = RestampSettings(
+        origin=site.settings.ledger.origin, gateway=site.plan.gateway, run=stamp.run, renew_ns=_renew_ns(block)
+    )
     restamping = Restamping(
-        RestampSettings(
-            origin=site.settings.ledger.origin,
-            gateway=site.plan.gateway,
-            run=stamp.run,
-            renew_ns=0 if block.renew is None else parse_time(f"{block.renew}T00:00:00Z"),
-        ),
+        renewal,
         authority,
         stamper,
         store.frozen,
@@ -148,6 +147,11 @@ async def open_stamping(
         revocations=revocations,
         beside=restamping.step,
     )
+
+
+def _renew_ns(block: Timestamping) -> int:
+    """Return when the day of `timestamping.renew` begins, 0 without one."""
+    return 0 if block.renew is None else parse_time(f"{block.renew}T00:00:00Z")
 
 
 class _Asked:
