@@ -25,8 +25,8 @@ from gateway.pipeline.stamp import Stamper
 from gateway.pipeline.stamped_heads import RecordedStamp
 
 if TYPE_CHECKING:
-    from gateway.config.models.services import Timestamping
     from gateway.app.witnesses import Outside
+    from gateway.config.models.services import Timestamping
     from gateway.ledger.authority import Authority
     from gateway.pipeline.stamping import Stamping
 
