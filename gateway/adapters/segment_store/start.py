@@ -25,7 +25,7 @@ from gateway.ledger.keys import KeyRing
 from gateway.ledger.merkle import Tree, full_node
 from gateway.ledger.note import parse_note
 from gateway.ledger.policy import Policy
-from gateway.ledger.segment import SEGMENT_ENTRIES, PlacedFrame, iterate_frames, segment_of
+from gateway.ledger.segment import SEGMENT_ENTRIES, PlacedFrame, iterate_frames, parse_file_header, segment_of
 from gateway.ledger.tile import TILE_WIDTH
 from gateway.ledger.verify import FileScan, LedgerVerifier, scan_file
 from gateway.ledger.verify.heads import open_head
@@ -114,6 +114,8 @@ class StartCheck:
         content, scan = b"", None
         for name in [one for one in names if one.first >= segment]:
             content = contents.get(name) or self._read(name, last=name == names[-1])
+            if start is not None and name.first == segment:
+                self._check_tiles(start, content)
             scan = scan_file(name.text, content)
             verifier.add(scan)
             told += [record for _, record in scan.facts.told]
@@ -130,6 +132,21 @@ class StartCheck:
         beginning = self._maker.reader.first_index()
         check_newest_anchor(found.tree, segment, told, carry, self._record_at, self._maker.tile, beginning)
         return found._replace(direct=self._direct)
+
+    def _check_tiles(self, before: Tree, content: bytes) -> None:
+        """Name a stored tile that is not what the records below it say, before a file of the last segment is blamed for it."""
+        try:
+            root = parse_file_header(content).root
+        except EvidenceRefused:
+            return
+        strange = None
+        if root != before.root():
+            strange = self._tiles.differing(self._maker.reader.first_index(), before.size)
+        if strange is not None:
+            raise LedgerDoubt(
+                f"damaged: {strange} differs from the records below it",
+                remedy="where gateway verify finds the records whole, remove this file: a start makes it again",
+            )
 
     def _judge(self, verifier: LedgerVerifier) -> None:
         """Raise what the one verifier found, in the words of a start."""

@@ -11,7 +11,7 @@ from gateway.adapters.segment_store.durable import make_folder, write_durably
 from gateway.adapters.segment_store.layout import FINISHED_MODE, Layout
 from gateway.ledger.merkle import full_node
 from gateway.ledger.segment import SEGMENT_ENTRIES
-from gateway.ledger.tile import TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, Tile, format_path, split_hashes
+from gateway.ledger.tile import LEVEL_MAX, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, Tile, format_path, split_hashes
 
 LeavesOf = Callable[[int], list[bytes]]
 """First index of a whole segment → its 65,536 leaf hashes."""
@@ -62,6 +62,19 @@ class TileFolder:
             leaves = self._leaves_of(number * SEGMENT_ENTRIES)
             return [full_node(leaves[at : at + TILE_WIDTH]) for at in range(0, SEGMENT_ENTRIES, TILE_WIDTH)]
         return [full_node(self.full(level - 1, number * TILE_WIDTH + at)) for at in range(TILE_WIDTH)]
+
+    def differing(self, first: int, size: int) -> str | None:
+        """Return the path of the first stored tile that differs from what stands below it, None if there is none.
+
+        Reads every segment from ``first`` to ``size``: for when a root is wrong and somebody must know why.
+        """
+        numbers = {1: range(first // SEGMENT_ENTRIES, size // SEGMENT_ENTRIES)}
+        numbers |= {level: range(size >> TILE_HEIGHT * (level + 1)) for level in range(2, LEVEL_MAX + 1)}
+        for level, found in numbers.items():
+            for number in found:
+                if self.path(level, number).exists() and self.stored(level, number) != self.made(level, number):
+                    return format_path(Tile(level, number))
+        return None
 
     def peaks(self, size: int) -> list[bytes]:
         """Return the peaks, highest first, of the tree of ``size``, a multiple of 65,536."""

@@ -7,9 +7,10 @@ import pytest
 from gateway.adapters.segment_store import SegmentStore
 from gateway.errors import LedgerDoubt
 from gateway.ledger.records import Anchor, format_record
-from gateway.ledger.segment import SEGMENT_ENTRIES
+from gateway.ledger.segment import SEGMENT_ENTRIES, format_file_header, parse_file_header
 from tests.fakes.clock import StillClock
 from tests.fakes.log import NOON_NS, ORIGIN, SEALER, gateway, plan, reading
+from tests.ledger.damage import flip
 
 SEEN, STANDS = 500, 1_000
 """The tree that was cosigned, and where the anchor says so: in the first of three segments."""
@@ -82,6 +83,32 @@ def test_a_carry_that_names_no_anchor_or_a_record_that_is_none(tmp_path):
 def test_an_anchor_of_more_than_there_is_is_a_rollback(tmp_path):
     written(tmp_path, reading(1), stand=anchor(bytes(32), 1 << 20, "timestamped"))
     with pytest.raises(LedgerDoubt, match=r"^rollback: ledger ends at 131,372, 1,048,576 were timestamped"):
+        open_store(tmp_path).open()
+
+
+@pytest.mark.parametrize("tile", ["000", "001"])
+def test_a_damaged_tile_is_named_itself_and_made_again_once_it_is_removed(tmp_path, tile):
+    written(tmp_path, reading(1))
+    file = tmp_path / "tile" / "1" / tile
+    sound = file.read_bytes()
+    file.chmod(0o640)
+    file.write_bytes(flip(sound, 100))
+    with pytest.raises(LedgerDoubt, match=rf"^damaged: tile/1/{tile} differs from the records below it; where gateway"):
+        open_store(tmp_path).open()
+    file.unlink()
+    store = open_store(tmp_path)
+    store.open()
+    store.close()
+    assert file.read_bytes() == sound
+
+
+def test_where_the_tiles_are_right_the_file_with_the_wrong_root_is_named(tmp_path):
+    written(tmp_path, reading(1))
+    file = tmp_path / "seg" / "00000000000000131072.seg"
+    content = file.read_bytes()
+    header = parse_file_header(content)._replace(root=bytes(32))
+    file.write_bytes(format_file_header(header) + content[128:])
+    with pytest.raises(LedgerDoubt, match=r"^damaged: 00000000000000131072\.seg offset 0"):
         open_store(tmp_path).open()
 
 
