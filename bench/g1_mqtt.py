@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from array import array
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from bench.plant import (
     seconds_until,
     single_load,
     subscriber_seconds,
+    subscriber_words,
     tapped,
     witness,
 )
@@ -94,6 +97,23 @@ def latencies(folder: Path, rate: float, count: int, commit_ms: int) -> list[flo
             told = Load(broker.port, load, rate, times).wait()
             seconds_until(gateway, before + count, told["began_ns"])
         witness(gateway, count)
+    return _between(times, out, count)
+
+
+def bare_latencies(folder: Path, rate: float, count: int) -> list[float]:
+    """Return the same of `mosquitto_sub`, which keeps nothing: what load, broker, relay and machine take by themselves."""
+    folder.mkdir()
+    load, times = folder / "load", folder / "times"
+    single_load(load, count)
+    with open_broker(folder) as broker, tapped(folder, broker.port) as (port, out):
+        subscriber = subprocess.Popen(subscriber_words(port, count), stdout=subprocess.DEVNULL)
+        time.sleep(0.5)
+        Load(broker.port, load, rate, times).wait()
+        assert subscriber.wait(timeout=60) == 0, "mosquitto_sub failed"
+    return _between(times, out, count)
+
+
+def _between(times: Path, out: Path, count: int) -> list[float]:
     sent = array("q")
     sent.frombytes(times.read_bytes())
     found = [(at_ns - sent[_number(payload) - 1]) / 1e9 for _, at_ns, payload in acknowledged(out)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.g1_mqtt import flood, latencies
+from bench.g1_mqtt import bare_latencies, flood, latencies
 from bench.goal import Row, quantile
 from bench.machine import sync_times
 from bench.plant import single_load
@@ -35,9 +35,11 @@ def run(folder: Path, machine: Machine, *, quick: bool, repeats: int) -> list[Ro
         p50.append(1e3 * quantile(found, 0.50))
         p99.append(1e3 * quantile(found, 0.99))
         syncs.append(1e3 * quantile(sync_times(folder), 0.99))
+    bare = bare_latencies(folder / "bare", rate, int(rate * seconds))
     over = [one - COMMIT_MS for one in p50]
     times = [(one - COMMIT_MS) / sync for one, sync in zip(p99, syncs, strict=True)]
-    note = f"{rate:,.0f} msg/s, half of the full load, commit_ms {COMMIT_MS}; score: ms above the interval"
+    note = f"{rate:,.0f} msg/s, half of the full load, commit_ms {COMMIT_MS}; score: ms above the interval; "
+    note += f"mosquitto_sub, which keeps nothing, p50 {1e3 * quantile(bare, 0.5):.1f}, p99 {1e3 * quantile(bare, 0.99):.1f} ms"
     first = Row(
         "G4", "p50 at half load", "ms", p50, over, P50_OVER_MS, P50_OVER_MS, "ms", more_is_better=False, note=note
     )

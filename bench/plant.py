@@ -166,12 +166,16 @@ def witness(gateway: GatewayProcess, readings: int) -> None:
     assert found == readings, f"{found} readings in the ledger, {readings} were sent"
 
 
+def subscriber_words(port: int, count: int) -> list[str]:
+    """Return the command of the reference client: it acknowledges at once and keeps nothing."""
+    words = ["mosquitto_sub", "-h", LOOPBACK, "-p", str(port), "-q", "1", "-V", "mqttv5", "-t", TOPIC, "-C", str(count)]
+    return [*words, "-D", "connect", "receive-maximum", str(RECEIVE_MAX)]
+
+
 def subscriber_seconds(broker: Mosquitto, path: Path, count: int) -> float:
     """Return how long the broker takes to forward ``count`` messages at QoS 1 to `mosquitto_sub`, with the same load."""
     with (path.parent / "received").open("wb") as received:
-        words = ["-p", str(broker.port), "-q", "1", "-V", "mqttv5", "-t", TOPIC, "-C", str(count)]
-        words += ["-D", "connect", "receive-maximum", str(RECEIVE_MAX)]
-        subscriber = subprocess.Popen(["mosquitto_sub", "-h", LOOPBACK, *words], stdout=received)
+        subscriber = subprocess.Popen(subscriber_words(broker.port, count), stdout=received)
         time.sleep(0.5)
         load = Load(broker.port, path)
         subscriber.wait(timeout=300)

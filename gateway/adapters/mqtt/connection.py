@@ -21,6 +21,12 @@ from gateway.adapters.mqtt.wire import Wire
 from gateway.ports import SystemClock
 
 TAKEN_OVER: Final = 0x8E
+UNREAD_BYTES_MAX: Final = 8_388_608
+"""Received bytes that may wait for room among the held messages before we stop listening.
+
+Mosquitto sends on whatever Receive Maximum says. A socket that is not read closes the TCP window, and opening it again costs
+probes a fifth of a second apart: the whole rate fell to a fifth.
+"""
 ANSWER_S: Final = 30.0
 """Longest wait for CONNACK and for the SUBACKs."""
 
@@ -40,7 +46,7 @@ class Greeting(Struct, frozen=True, kw_only=True):
 class Connection:
     """Owns a client and its wire. All methods run on the loop; ``arrivals`` is what has been received and not yet cut.
 
-    ``lost`` says why the connection has ended, None while it lives. ``wake`` is set for arrivals and for the loss.
+    ``paused``: as many messages are held as may be, more may wait uncut. ``lost`` says why the connection has ended, None while it lives. ``wake`` is set for arrivals and for the loss.
     """
 
     def __init__(self, link: MqttLink, tls: ssl.SSLContext | None, clock: SystemClock, repeats: Repeats) -> None:
@@ -146,12 +152,11 @@ class Connection:
         return True
 
     def relieve(self) -> None:
-        """Read on after a pause, once half of what may be held is free again."""
+        """Cut on after a pause, once half of what may be held is free again; listen again once there is room to."""
         if not self.paused or self._stopped or self.lost is not None or self.held > self.held_max // 2:
             return
-        self.paused = False
         self._drain()
-        if not self.paused and self._wire is not None:
+        if self._inbound.size <= UNREAD_BYTES_MAX // 2 and self._wire is not None:
             self._wire.resume()
 
     @property
@@ -196,26 +201,20 @@ class Connection:
     # from the wire
 
     def _take(self, data: bytes) -> None:
-        if self._inbound.feed(data) and not self.paused:
-            self._drain()
-        else:
-            self.heard_ns = self._clock.now().monotonic_ns
-
-    def _drain(self) -> None:
         moment = self._clock.now()
         self.heard_ns = moment.monotonic_ns
+        if self._inbound.feed(data, moment) and not self.paused:
+            self._drain()
+        if self.paused and self._inbound.size > UNREAD_BYTES_MAX and self._wire is not None:
+            self._wire.pause()
+
+    def _drain(self) -> None:
         try:
-            if not self._inbound.drain(self.arrivals, self.held_max - self.held, moment):
-                self._hold()
+            self.paused = not self._inbound.drain(self.arrivals, self.held_max - self.held)
         except MalformedPublish as error:
             self.drop("protocol", f"the broker sent a packet that MQTT forbids: {error}")
         if self.arrivals:
             self.wake.set()
-
-    def _hold(self) -> None:
-        self.paused = True
-        if self._wire is not None:
-            self._wire.pause()
 
     def _serve(self, packet: bytes) -> bool:
         """Let paho read one packet that is no PUBLISH; its answers leave at once. False: the connection has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -41,8 +42,8 @@ def arrivals_of(stream: bytes, *, v5: bool = True, room: int = 1000) -> tuple[li
     others: list[bytes] = []
     inbound = Inbound(v5=v5, serve=lambda packet: others.append(packet) is None)
     found: deque[Arrival] = deque()
-    inbound.feed(stream)
-    inbound.drain(found, room, NOW)
+    inbound.feed(stream, NOW)
+    inbound.drain(found, room)
     return list(found), others
 
 
@@ -70,8 +71,8 @@ def test_stream_cut_anywhere_gives_the_same_messages(messages: list[tuple[str, b
     while stream:
         size = data.draw(st.integers(1, len(stream)))
         part, stream = stream[:size], stream[size:]
-        if inbound.feed(part):
-            inbound.drain(found, 1000, NOW)
+        if inbound.feed(part, NOW):
+            inbound.drain(found, 1000)
     assert [(one.topic.decode(), one.payload, one.mid) for one in found] == messages
     assert others == [b"\x40\x02\x00\x01"]
 
@@ -79,10 +80,30 @@ def test_stream_cut_anywhere_gives_the_same_messages(messages: list[tuple[str, b
 def test_no_room_leaves_the_message_in_the_buffer() -> None:
     inbound = Inbound(v5=True, serve=lambda _: True)
     found: deque[Arrival] = deque()
-    inbound.feed(b"".join(publish_packet("a", b"%d" % k, k) for k in (1, 2, 3)))
-    assert not inbound.drain(found, 2, NOW)
-    assert inbound.drain(found, 1, NOW)
+    inbound.feed(b"".join(publish_packet("a", b"%d" % k, k) for k in (1, 2, 3)), NOW)
+    assert not inbound.drain(found, 2)
+    assert inbound.drain(found, 1)
     assert [one.mid for one in found] == [1, 2, 3]
+
+
+@given(st.lists(st.tuples(st.binary(max_size=60), st.integers(1, 65535)), min_size=1, max_size=6), st.data())
+def test_a_message_has_the_moment_of_its_last_byte_however_long_it_waits(
+    messages: list[tuple[bytes, int]], data: Any
+) -> None:
+    packets = [publish_packet("a", *one) for one in messages]
+    stream, ends = b"".join(packets), list(accumulate(map(len, packets)))
+    inbound = Inbound(v5=True, serve=lambda _: True)
+    found: deque[Arrival] = deque()
+    came: list[int] = []
+    while len(came) < len(stream):
+        size = data.draw(st.integers(1, len(stream) - len(came)))
+        inbound.feed(stream[len(came) : len(came) + size], NOW._replace(wall_ns=len(came) + size))
+        came += [len(came) + size] * size
+        inbound.drain(found, data.draw(st.integers(0, 2)))
+        assert inbound.size == len(came) - sum(map(len, packets[: len(found)]))
+    inbound.drain(found, 1000)
+    assert [one.moment.wall_ns for one in found] == [came[end - 1] for end in ends]
+    assert [(one.payload, one.mid) for one in found] == messages
 
 
 def test_3_1_1_has_no_properties() -> None:
