@@ -213,7 +213,7 @@ async def test_a_frame_on_its_way_to_disk_is_not_acknowledged_after_a_doubt_from
 
 
 def test_di_05_a_slow_disk_begins_commits_earlier_so_that_a_leaf_is_sealed_within_its_interval():
-    interval_ns, sync_ns = 10_000_000, 4_000_000
+    interval_ns, sync_ns = 10_000_000, 2_000_000
     ages: list[int] = []
 
     async def story() -> None:
@@ -244,4 +244,4 @@ def test_di_05_a_slow_disk_begins_commits_earlier_so_that_a_leaf_is_sealed_withi
 
     run_virtually(story())
     assert ages[0] == interval_ns + sync_ns, "nothing is known of the disk yet"
-    assert interval_ns // 2 + sync_ns <= ages[-1] <= interval_ns + sync_ns // 8, ages[-1]
+    assert ages[1:] == [interval_ns - sync_ns] * 39, "twice what a commit takes, for a slower one may come"
