@@ -23,7 +23,7 @@ _NS = 1_000_000_000
 class LedgerStatus(Struct, frozen=True, kw_only=True):
     """Counts in entries and bytes; ``published_age_s`` None: nothing was published; ``stamped`` 0: no time stamp.
 
-    ``witnesses`` of ``witnesses_asked`` have cosigned the published head; a quorum of them has seen ``witnessed`` entries.
+    ``first``: what stands below it was pruned. ``witnesses`` of ``witnesses_asked`` have cosigned the published head; a quorum of them has seen ``witnessed`` entries.
     """
 
     origin: str
@@ -38,6 +38,7 @@ class LedgerStatus(Struct, frozen=True, kw_only=True):
     halted: str | None
     stamped: int = 0
     witnessed: int = 0
+    first: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return the members for JSON."""
@@ -51,8 +52,9 @@ class LedgerStatus(Struct, frozen=True, kw_only=True):
         witnesses = f"{self.witnesses} of {self.witnesses_asked} witnesses" if self.witnesses_asked else "no witness"
         if self.witnesses_asked and self.witnessed < self.published:
             witnesses += f", {self.published - self.witnessed:,} without their quorum"
+        pruned = f", pruned up to {self.first - 1:,}" if self.first else ""
         stamped = f", time-stamped up to {self.stamped:,}" if self.stamped else ""
-        return f"{self.entries:,} entries, {age}{waiting}, {witnesses}{stamped}"
+        return f"{self.entries:,} entries, {age}{waiting}, {witnesses}{stamped}{pruned}"
 
 
 def read_status(folder: LedgerFolder) -> LedgerStatus:
@@ -76,6 +78,7 @@ def read_status(folder: LedgerFolder) -> LedgerStatus:
         halted=str(halted.get("cause", "unknown cause")) if halted is not None else None,
         stamped=newest_stamped(folder),
         witnessed=quorum_size(policy, read_witnesses(folder.layout.root)) if policy.witnesses else 0,
+        first=folder.reader.first_index(),
     )
 
 

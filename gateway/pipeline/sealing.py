@@ -14,6 +14,8 @@ from gateway.pipeline.committer import CommitFigures
 from gateway.ports import Packer
 
 LOOK_S: Final = 2.0
+IDLE_S: Final = 10.0
+"""How long to wait where nothing is ready: looking means reading a folder."""
 CALM_LEAVES: Final = 2_000
 """Leaves committed in one look, up to which the load is no burst."""
 PATIENCE_S: Final = 60.0
@@ -79,7 +81,7 @@ class Sealing:
             self._tell(error.text, error.remedy)
             return RETRY_S
         if packed is None:
-            return LOOK_S
+            return IDLE_S
         standing = self.standing
         standing.packed += 1
         standing.bytes_before += packed.bytes_before

@@ -118,6 +118,7 @@ def test_us_04_proofs_of_what_remains_hold_and_what_is_gone_is_said_to_be_pruned
     for ask in (folder.prove, folder.entry):
         with pytest.raises(Refused, match="record 17 is pruned"):
             ask(17)
+    assert ", pruned up to 65,535" in run("status", "--path", root).output
     with pytest.raises(Refused, match="record 17 is pruned") as refused:
         run("prove", 17, "--path", root)
     assert refused.value.exit_code == 1
