@@ -25,6 +25,7 @@ SIZES, FEW = (10_000, 1_000_000, 10_000_000), (2_000, 20_000, 70_000)
 FLOOR, AIM = 0.9, 0.97
 PRUNED, FEW_PRUNED = 100_000_000, 300_000
 SCANS, FEW_SCANS = 200, 10
+CPU = "readings a second of the processor: what the disk and others on the machine do not change"
 TURNS = 7
 """An append of one turn takes a fifth of a second: a disturbance of one must not be the median."""
 
@@ -62,11 +63,12 @@ def _pruned(path: Path, size: int) -> _Grown:
 
 
 class _Grown:
-    """A ledger that grows, with what it took: readings a second appended, and appended and followed by the index."""
+    """A ledger that grows, with what it took: readings a second, and a second of the processor, without and with the index."""
 
     def __init__(self, path: Path, size: int, scan: int, before: int, *, indexed: bool) -> None:
         self.size = size
         self.rates: list[float] = []
+        self.cpu: list[float] = []
         self.with_index: list[float] = []
         self._path = path
         self._scan = scan
@@ -77,19 +79,19 @@ class _Grown:
             assert self._follower.open(self._tree.size), "the copied index does not fit"
 
     def append(self, scans: int) -> None:
-        """Append so many scans; the seconds of commits and of the index that follows are counted apart."""
+        """Append so many scans; seconds, and seconds of the processor with and without the index that follows."""
         pools = list(History(scans, first=self._scan).pools())
         self._scan += scans
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         for pool in pools:
             made = plan(self._tree, pool)
             self._store.commit(made.frames)
             self._tree = made.head
-        committed = time.perf_counter()
-        self.rates.append(scans * SIGNALS / (committed - began))
+        self.rates.append(scans * SIGNALS / (time.perf_counter() - began))
+        self.cpu.append(scans * SIGNALS / (time.process_time() - cpu))
         if self._follower is not None:
             self._follower.follow(self._tree.size)
-            self.with_index.append(scans * SIGNALS / (time.perf_counter() - began))
+            self.with_index.append(scans * SIGNALS / (time.process_time() - cpu))
 
     def close(self) -> None:
         """Close the store; another way than the one that was timed says that the readings are there."""
@@ -104,12 +106,12 @@ class _Grown:
     def rows(self, small: _Grown, note: str) -> list[Row]:
         """Return the rows of this ledger against a small one."""
         more = "" if self._follower is not None else "; a pruned ledger: tiles of all, the newest segment's entries"
-        rows = [self._row(f"append at {self.size:,}", self.rates, small, small.rates, note + more)]
+        rows = [
+            self._row(f"append at {self.size:,}", self.rates, small, small.rates, note + more),
+            self._row(f"append at {self.size:,}, CPU", self.cpu, small, small.cpu, CPU),
+        ]
         if self.with_index:
-            what = f"append and index at {self.size:,}"
-            rows.append(
-                self._row(what, self.with_index, small, small.with_index, note + "; then followed by the index")
-            )
+            rows.append(self._row(f"and index at {self.size:,}, CPU", self.with_index, small, small.with_index, CPU))
         return rows
 
     def _row(self, what: str, own: list[float], small: _Grown, reference: list[float], note: str) -> Row:

@@ -14,6 +14,8 @@ from gateway.ledger.merkle import hash_leaf
 
 _HEAD_SIZE: Final = 14
 _PREFIX_AT: Final = 8
+_TOLD_BY: Final = 1_000
+"""After so many entries their mean length is known."""
 
 
 class DisclosedBook(Sequence[tuple[int, bytes]]):
@@ -35,14 +37,21 @@ class DisclosedBook(Sequence[tuple[int, bytes]]):
         self.whole = self._stops[-1] == size
 
     @classmethod
-    def of(cls, entries: Iterable[tuple[int, bytes]]) -> DisclosedBook:
-        """Return the book of (index, entry) pairs; a book is returned as it is."""
+    def of(cls, entries: Iterable[tuple[int, bytes]], count: int = 0) -> DisclosedBook:
+        """Return the book of (index, entry) pairs; a book is returned as it is.
+
+        ``count``: how many there will be; with it room is taken once, as the first of them tell, for bytes that grow are
+        copied again and again and leave holes in memory.
+        """
         if isinstance(entries, DisclosedBook):
             return entries
         out = BytesIO()
-        for index, entry in entries:
+        for at, (index, entry) in enumerate(entries):
+            if at == _TOLD_BY:
+                _make_room(out, out.tell() * count // at)
             prefix = hash_leaf(entry)[:LEAF_PREFIX_SIZE]
             out.write(b"".join((index.to_bytes(8, "big"), prefix, len(entry).to_bytes(2, "big"), entry)))
+        out.truncate()
         return cls(out.getvalue())
 
     @property
@@ -79,6 +88,14 @@ class DisclosedBook(Sequence[tuple[int, bytes]]):
             found = self.at(places)
             return found.index, found.entry
         return [self[one] for one in places]
+
+
+def _make_room(out: BytesIO, size: int) -> None:
+    """Let ``out`` hold ``size`` bytes and a twentieth more, without writing any."""
+    here = out.tell()
+    out.seek(max(size + size // 20, here))
+    out.write(b"\0")
+    out.seek(here)
 
 
 class _View(Sequence[Disclosed]):

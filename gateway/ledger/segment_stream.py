@@ -18,7 +18,7 @@ class SegmentStream:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self.length = 0
         """Bytes seen so far; of all when `frames` has ended."""
-        self._pieces = self._counted(pieces)
+        self._pieces = iter(pieces)
         self._held = b""
         self._at = 0
         self._offset = 0
@@ -48,11 +48,6 @@ class SegmentStream:
                 yield PlacedFrame(self._offset, length, parse_frame(self._held, self._at))
             self._take(length)
 
-    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self.length += len(piece)
-            yield piece
-
     def _take(self, length: int) -> None:
         self._at += length
         self._offset += length
@@ -64,6 +59,7 @@ class SegmentStream:
             parts = [self._held[self._at :]]
             for piece in self._pieces:
                 parts.append(piece)
+                self.length += len(piece)
                 have += len(piece)
                 if have >= length:
                     break
@@ -74,4 +70,8 @@ class SegmentStream:
         """Say whether nothing but zeros is left; reads to the end."""
         if self._held[self._at :].strip(b"\0"):
             return False
-        return not any(piece.strip(b"\0") for piece in self._pieces)
+        for piece in self._pieces:
+            self.length += len(piece)
+            if piece.strip(b"\0"):
+                return False
+        return True

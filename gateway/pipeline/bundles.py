@@ -221,7 +221,8 @@ class BundleBuilder:
             if _speaks(parse_record(content), signals, named=index in wanted)
         }
         others.update(self._gaps(subject, finder, size))
-        return DisclosedBook.of(merge(self._readings(readings, hulls), sorted(others.items())))
+        entries = merge(self._readings(readings, hulls), sorted(others.items()))
+        return DisclosedBook.of(entries, len(readings) + len(others))
 
     def _readings(self, indexes: Sequence[int], hulls: Mapping[str, tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
         """Yield the entries of readings. The index says whose they are; they must say so too before they leave the box."""

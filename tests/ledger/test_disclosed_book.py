@@ -21,6 +21,12 @@ def test_a_book_is_the_bytes_of_entries_bin_and_the_pairs_in_them():
     assert list(book.indexes) == [1, 4, 5, 200]
 
 
+@pytest.mark.parametrize("count", [0, 500, 1_300, 5_000])
+def test_room_that_is_taken_beforehand_changes_no_byte(count):
+    pairs = [(index, bytes(16) + reading(index)) for index in range(1_300)]
+    assert DisclosedBook.of(iter(pairs), count).content == format_disclosed(pairs)
+
+
 def test_a_view_is_the_parsed_list():
     view, parsed = DisclosedBook(CONTENT).disclosed(), parse_disclosed(CONTENT)[0]
     assert list(view) == parsed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 
 import pytest
 
@@ -60,6 +62,19 @@ def test_pieces_of_any_size_give_the_scan_of_the_whole_file(size):
     assert scan_stream(NAME, pieces(content, size)) == scan_file(NAME, content)
     for free in (bytes(5_000), bytes(9)):
         assert scan_stream(NAME, pieces(content + free, size)) == scan_file(NAME, content + free)
+
+
+def test_a_stream_that_is_left_gives_its_memory_back_at_once():
+    stream = SegmentStream(pieces(small_log().files[NAME], 100))
+    stream.header()
+    next(stream.frames())
+    gone = weakref.ref(stream)
+    gc.disable()
+    try:
+        del stream
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_only_the_frames_asked_for_are_taken_apart():

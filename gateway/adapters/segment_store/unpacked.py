@@ -14,12 +14,12 @@ if sys.version_info >= (3, 14):
 else:
     from backports.zstd import ZstdDecompressor, ZstdError, decompress
 
-PIECE_BYTES: Final = 1024 * 1024
-_PACKED_BYTES: Final = PIECE_BYTES // 8
+PIECE_BYTES: Final = 128 * 1024
+_PACKED_BYTES: Final = 32 * 1024
 
 
 def read_pieces(path: Path, *, packed: bool) -> Iterator[bytes]:
-    """Yield the bytes of a segment file, unpacked, a piece of at most 1 MiB at a time.
+    """Yield the bytes of a segment file, unpacked, a piece of at most 128 KiB at a time: larger ones leave holes in memory.
 
     A packed file that is damaged ends early or raises `ZstdError` as `LedgerDoubt`: `read_segment` then says what is wrong.
     """
