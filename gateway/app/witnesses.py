@@ -141,7 +141,7 @@ async def _open_witnessing(
     from gateway.pipeline.witness_exchange import Party  # noqa: PLC0415 - as above
     from gateway.pipeline.witnessing import Witnessing, WitnessSettings  # noqa: PLC0415 - as above
 
-    parties = []
+    parties: list[Party] = []
     for one in policy.witnesses:
         ca, who = site.settings.witnesses[one.name].ca, f"witnesses.{one.name}"
         tls = None if ca is None else make_tls(site.path(ca), who=who)

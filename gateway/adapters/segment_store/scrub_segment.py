@@ -57,16 +57,17 @@ class SegmentScrub:
 
     def scrub(self, first: int) -> Read:
         """Read the files of the segment that begins at ``first``; one that is sealed meanwhile is read in its new form."""
-        layout = self._folder.layout
+        layout, file = self._folder.layout, ""
         for _ in range(LOOKS_MAX):
             names = [name for name in layout.segments() if segment_of(name.first) == first]
             if not names:
                 return Read(0, 0, 0, [])  # pruned
+            file = names[0].text
             try:
                 return self._read(first, names)
             except FileNotFoundError:
                 continue
-        return Read(0, 0, 0, [finding(names[0].text, "its files change while they are read")])
+        return Read(0, 0, 0, [finding(file, "its files change while they are read")])
 
     def _read(self, first: int, names: list[SegmentName]) -> Read:
         size, scans, findings = 0, list[FileScan](), list[ScrubFinding]()
