@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
@@ -14,6 +15,11 @@ from gateway.pipeline.committer import Committer
 
 TURN_S = 0.2
 """Shortest time between two transactions of the index: it may lag, it must not steal the disk from commits."""
+
+BREATH_S = 0.0005
+"""Rest after each frame while the index keeps up: it gives the interpreter to the loop, which asking politely does not."""
+LIVE_ENTRIES = 20_000
+"""Entries behind which the index catches up without rest."""
 
 
 class Indexing:
@@ -60,7 +66,8 @@ class Indexing:
             size = self._committer.size
             if size <= self._size:
                 break
-            await loop.run_in_executor(self._thread, self._follower.follow, size)
+            breath_s = BREATH_S if size - self._size <= LIVE_ENTRIES else 0.0
+            await loop.run_in_executor(self._thread, partial(self._follower.follow, size, breath_s=breath_s))
             self._size = size
             async with self._advanced:
                 self._advanced.notify_all()

@@ -39,7 +39,10 @@ BUNDLE_BYTES_MAX: Final = 4 * 1024**3
 )
 @click.option("--to", "stop", type=click.IntRange(1), help="ledger folder: record after the last, by whole segments")
 @click.option(
-    "--all", "all_seals", is_flag=True, help="ledger folder: the seal of every frame, not of each file's last"
+    "--all",
+    "all_seals",
+    is_flag=True,
+    help="ledger folder: the seal of every frame, not of each file's last, and the index beside it",
 )
 @click.option("--token-file", type=click.Path(path_type=Path), help="URL: token of an account with bundle.export")
 @click.option("--ca", type=click.Path(path_type=Path), help="URL: authority of its certificate (PEM)")
@@ -130,7 +133,7 @@ def _verify_folder(
     own = root / "keys" / "policy"
     trusted = policy if policy is not None or not own.is_file() else read_policy(own)
     with progress_bar("files verified", wanted=show) as progress:
-        return verify_folder(
+        result = verify_folder(
             root,
             policy=trusted,
             first=span[0],
@@ -139,6 +142,22 @@ def _verify_folder(
             authority=authority,
             progress=progress,
         )
+    return _compare_index(root, result, show=show) if all_seals and span == (0, None) else result
+
+
+def _compare_index(root: Path, result: Result, *, show: bool) -> Result:
+    """Hold the index beside a sound ledger against it: it is no evidence, but people look through it."""
+    from gateway.adapters.index.compare import first_difference
+    from gateway.adapters.segment_store.folder import LedgerFolder
+    from gateway.ledger.verify import index_differs
+
+    index, folder = root.resolve().parent / "state" / "index.db", LedgerFolder(root)
+    head = folder.head() if result.result != "failed" and index.is_file() else None
+    if head is None:
+        return result
+    with progress_bar("entries held against the index", wanted=show) as progress:
+        found = first_difference(index, head.checkpoint.origin, folder.reader, progress)
+    return result if found is None else result.joined(index_differs(*found))
 
 
 def _verify_bundle(path: Path, policy: Policy | None, authority: Authority | None) -> Result:

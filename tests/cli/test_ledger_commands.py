@@ -7,6 +7,7 @@ import re
 import shutil
 import zipfile
 
+import apsw
 import pytest
 from click.testing import CliRunner
 
@@ -198,3 +199,19 @@ def test_rebuild_index_needs_the_gateway_stopped(root):
     with pytest.raises(Unavailable, match="ledger in use by pid"):
         run(ledger, "rebuild-index", "--path", root)
     running.release()
+
+
+def test_us_01_verify_all_names_what_the_index_hides_and_the_ledger_stays_sound(root):
+    assert run(ledger, "rebuild-index", "--path", root).exit_code == 0
+    assert run(verify, root, "--all").exit_code == 0
+    index = apsw.Connection(str(root.parent / "state" / "index.db"))
+    index.execute("UPDATE signal SET n = n - 1")
+    index.close()
+    answer = run(verify, root, "--all", "--json")
+    assert answer.exit_code == 1
+    (finding,) = [one for one in json.loads(answer.output)["findings"] if one["class"] != "note"]
+    assert (finding["class"], finding["first"]) == ("index", 299)
+    assert finding["text"].startswith("FAILED at record 299: index differs from ledger (signal)")
+    assert run(verify, root).exit_code == 0, "the index is no evidence"
+    assert run(ledger, "rebuild-index", "--path", root).exit_code == 0
+    assert run(verify, root, "--all").exit_code == 0

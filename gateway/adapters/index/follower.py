@@ -68,13 +68,17 @@ class IndexFollower:
         self._load(0)
         self.follow(size, progress)
 
-    def follow(self, size: int, progress: Callable[[int], None] | None = None) -> None:
-        """Index all entries below ``size`` that are not indexed yet; what is indexed stays as it is."""
+    def follow(self, size: int, progress: Callable[[int], None] | None = None, *, breath_s: float = 0.0) -> None:
+        """Index all entries below ``size`` that are not indexed yet; what is indexed stays as it is.
+
+        ``breath_s``: rest after each frame, in which others have the interpreter. The index may lag; no acknowledgement may
+        wait for it.
+        """
         self._next = max(self._next, self._reader.first_index())  # what stood before was pruned
         while self._next < size:
             before = self._next
             try:
-                self._take_piece(min(size, self._next + PIECE_ENTRIES), size)
+                self._take_piece(min(size, self._next + PIECE_ENTRIES), size, breath_s)
             except BaseException:
                 self.close()  # what is in memory no longer fits the database: `open` takes up what was written
                 raise
@@ -145,7 +149,7 @@ class IndexFollower:
             chunk.source_min, chunk.source_max = row.source_min, row.source_max
             self._chunks[names[sid]] = chunk
 
-    def _take_piece(self, stop: int, size: int) -> None:
+    def _take_piece(self, stop: int, size: int, breath_s: float) -> None:
         frames: list[tuple[object, ...]] = []
         events: list[tuple[int, dict[str, Any]]] = []
         last = b""
@@ -154,9 +158,8 @@ class IndexFollower:
                 if frame.first < self._next or frame.stop > size:
                     break
                 row, last = self._take_frame(place, frame, events)
-                sleep(
-                    0
-                )  # lets the event loop have the interpreter: the index may lag, no acknowledgement may wait for it
+                if breath_s:
+                    sleep(breath_s)
                 frames.append(row)
                 self._next = frame.stop
             if not frames:

@@ -6,6 +6,7 @@ from gateway.ledger.verify.bundle import verify_bundle
 from gateway.ledger.verify.findings import Counts, Finding, FindingClass, Result
 from gateway.ledger.verify.ledger import LedgerVerifier, verify_ledger
 from gateway.ledger.verify.scan import FileScan, fold_scan, scan_file, scan_stream, unread_file
+from gateway.ledger.verify.texts import index_differs
 
 __all__ = [
     "Counts",
@@ -15,6 +16,7 @@ __all__ = [
     "LedgerVerifier",
     "Result",
     "fold_scan",
+    "index_differs",
     "scan_file",
     "scan_stream",
     "unread_file",

@@ -16,11 +16,13 @@ FindingClass = Literal[
     "split",
     "signature",
     "unwitnessed",
+    "index",
     "note",
 ]
 
 SHOWN_MAX: Final = 20
 """Findings printed before `and N more`."""
+_AFTER: Final[dict[FindingClass, int]] = {"index": 1, "unwitnessed": 2}
 KEPT_MAX: Final = 1000
 """Findings kept at all; beyond it they are only counted (a rotten file must not fill the memory)."""
 
@@ -102,6 +104,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         more = max(len(notes) - SHOWN_MAX, 0) + max(len(failures) - SHOWN_MAX, 0) + self.more
         return [*shown, *(f"and {more:,} more" for _ in range(more > 0)), self.last_line]
 
+    def joined(self, finding: Finding) -> Result:
+        """Return the result with one finding more."""
+        return msgspec.structs.replace(self, findings=order_findings((*self.findings, finding)))
+
     def to_json(self) -> bytes:
         """Return the form ``verify/1``."""
         bracket = self.bracket and {"after_ns": self.bracket[0], "before_ns": self.bracket[1]}
@@ -135,11 +141,11 @@ class Collector:
 
 
 def order_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Order by record or size, so that the last line names the first damage; `unwitnessed` comes last."""
+    """Order by record or size, so that the last line names the first damage; what is no evidence comes after it."""
 
     def place(finding: Finding) -> tuple[int, int]:
         where = finding.first if finding.first is not None else finding.size
-        return (int(finding.class_ == "unwitnessed"), 1 << 63 if where is None else where)
+        return (_AFTER.get(finding.class_, 0), 1 << 63 if where is None else where)
 
     return tuple(sorted(findings, key=place))
 

@@ -112,6 +112,14 @@ def unwitnessed(size: int, cosigned: int, required: int) -> Finding:
     return Finding(class_="unwitnessed", size=size, text=text)
 
 
+def index_differs(index: int, table: str) -> Finding:
+    """The first record about which the index, which is no evidence, and the ledger disagree."""
+    text = (
+        f"FAILED at record {index:,}: index differs from ledger ({table}); gateway ledger rebuild-index makes it again"
+    )
+    return Finding(class_="index", first=index, last=index, text=text)
+
+
 def in_file(class_: Any, file: str, why: str) -> Finding:
     """A member of a bundle that is not what its manifest or its name says."""
     return Finding(class_=class_, file=file, text=f"FAILED in {file}: {why}")
