@@ -179,6 +179,7 @@ def test_a_wrong_key_a_changed_byte_and_a_full_folder_are_named(plant):
     assert "00000001 (ledger/seg/" in record.facts["failed"]
 
 
+@pytest.mark.slow
 def test_a_target_that_fails_is_a_notice_and_no_backup(plant):
     gateway = plant.gateway
     plant.safe.write_text("a file, no folder")
@@ -194,6 +195,7 @@ def test_a_target_that_fails_is_a_notice_and_no_backup(plant):
     assert answer.status == 403, "over the network nobody names a folder"
 
 
+@pytest.mark.slow
 def test_eu_03_the_mirror_follows_verifies_restores_and_lets_nothing_be_rewritten(plant):
     gateway, witness = plant.gateway, plant.witness
     gateway.start()

@@ -76,6 +76,7 @@ def published(gateway: GatewayProcess) -> bool:
     return gateway.metrics()["gateway_ledger_published_entries"] >= gateway.size()
 
 
+@pytest.mark.slow
 def test_ac_03_a_token_signs_what_is_published_and_openssl_accepts_it(gateway, token, tmp_path):
     born(gateway)
     (publish,) = policy(gateway).publish

@@ -300,6 +300,7 @@ async def test_di_01_nan_infinity_null_and_wide_integers_arrive_bit_by_bit(tmp_p
         assert inlet.samples[7].raw == ("i64", "9007199254740993")
 
 
+@pytest.mark.slow
 async def test_di_02_trap_shifted_namespace_reads_the_same_sensor(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         inlet = FakeInlet()
@@ -333,6 +334,7 @@ async def test_di_19_fault_18_answers_after_2_s_reconnect_nothing(tmp_path: Path
             assert not lost(counted(inlet, "A"))
 
 
+@pytest.mark.slow
 async def test_di_19_a_full_intake_stops_the_requests_and_loses_nothing(tmp_path: Path) -> None:
     with NodeOpcua(tmp_path, VARIABLES, ramps=RAMPS) as server:
         inlet = FakeInlet(settle_at_once=False)

@@ -63,7 +63,7 @@ def test_di_15_a_full_segment_is_sealed_by_itself_and_after_a_kill_in_the_middle
             packed = seg / "00000000000000000000.seg.zst"
             until(packed.exists, "sealed after the next start")
             until(lambda: not (seg / "00000000000000000000.seg").exists(), "the open form goes")
-            assert gateway.metrics()["gateway_segments_packed_total"] >= 1
+            until(lambda: gateway.metrics()["gateway_segments_packed_total"] >= 1, "it is counted")
             config = str(gateway.config)
             told = subprocess.run(
                 [sys.executable, "-m", "gateway", "ledger", "prove", "1000", "--config", config],

@@ -78,6 +78,7 @@ def plant(tmp_path) -> Iterator[Plant]:
             yield made
 
 
+@pytest.mark.slow
 def test_ac_03_batch_end_is_stamped_and_its_bundle_carries_both_sides_of_the_bracket(plant, tmp_path):
     gateway = plant.gateway
     until(plant.anchors, "stamp of the start, where the seal key came in")

@@ -86,6 +86,7 @@ class Elsewhere:
 
 
 @pytest.mark.req("AC-03")
+@pytest.mark.slow
 async def test_a_gateway_that_publishes_no_more_is_called_out_after_five_minutes(tmp_path):
     gateway = GatewayProcess(tmp_path / "gw", connections={}, devices={})
     await asyncio.to_thread(gateway.set_up)

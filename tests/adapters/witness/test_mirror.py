@@ -304,6 +304,7 @@ while True:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.slow
 def test_killed_at_any_moment_the_copy_stays_whole(box):
     box.grow(2_000, 2_000)
     with log_server(box.ledger, box.folder) as server:
