@@ -16,6 +16,7 @@ from gateway.ledger.records import (
     format_content,
     format_raw,
     format_record,
+    format_records,
     kind_of,
     parse_content,
     parse_record,
@@ -37,6 +38,10 @@ def test_a_record_over_its_bound_is_refused_whole():
         RecordTooLarge, match=r"record too large: 65,\d{3} of 65,519 bytes \(quarantine\); nothing written"
     ):
         format_record(long)
+    with pytest.raises(RecordTooLarge, match=r"\(quarantine\); nothing written"):
+        format_records([record, long])
+    assert format_records([record, record]) == [format_record(record)] * 2
+    assert format_records([]) == []
 
 
 def test_kind_is_found_where_a_foreign_writer_put_it():

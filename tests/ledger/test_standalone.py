@@ -54,7 +54,6 @@ LINE = "— a AAAAAAA=\n".encode()
 
 @settings(max_examples=400, deadline=None)
 @given(st.data())
-@pytest.mark.slow
 def test_us_01_gateway_and_verify_py_agree_on_mutants(data):
     members = mutant(data, SMALL)
     changed = {name for name in members if members[name] != SMALL[name]}

@@ -153,9 +153,8 @@ def format_record(record: Record) -> bytes:
 def format_records(records: Sequence[Record]) -> list[bytes]:
     """Return the JSON bytes of each record; raise `RecordTooLarge` where `format_record` would."""
     contents = list(map(_ENCODER.encode, records))
-    if contents and max(map(len, contents)) > RECORD_BYTES_MAX:
-        for record in records:
-            format_record(record)
+    if max(map(len, contents), default=0) > RECORD_BYTES_MAX:
+        return list(map(format_record, records))  # raises, and says which
     return contents
 
 
