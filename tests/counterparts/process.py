@@ -7,6 +7,7 @@ import contextlib
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 from tests.counterparts.ports import accepts
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class OwnedServer:
+class OwnedServer(ABC):
     """A program that listens on `port` of loopback and logs to `folder/server.log`.
 
     Subclasses give `command()`. Start, stop, kill and restart keep the port and the folder, as a power cut would.
@@ -32,9 +33,9 @@ class OwnedServer:
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.kill)
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """Argument list of the server."""
-        raise NotImplementedError
 
     def ready(self) -> bool:
         """Whether it does its work; accepting a connection is enough for most."""

@@ -85,7 +85,7 @@ def _witnesses(folder: LedgerFolder) -> list[VerifyKey]:
 
 def _cosigned(folder: LedgerFolder, indexes: range, witnesses: list[VerifyKey]) -> Iterator[tuple[int, int]]:
     """Yield size and earliest cosignature (ns) of the cosigned anchors that stand there, in order."""
-    for anchor in _anchors(content for _, _, content in folder.reader.read(indexes.start, indexes.stop)):
+    for anchor in anchors(content for _, _, content in folder.reader.read(indexes.start, indexes.stop)):
         if anchor.event != "cosigned" or not isinstance(anchor.note, str):
             continue
         try:
@@ -96,7 +96,8 @@ def _cosigned(folder: LedgerFolder, indexes: range, witnesses: list[VerifyKey]) 
         yield size, min(cosigned_second(key, line) for key, line in opened.verified) * _NS
 
 
-def _anchors(records: Iterable[bytes]) -> Iterator[Anchor]:
+def anchors(records: Iterable[bytes]) -> Iterator[Anchor]:
+    """Yield the anchors among records, in order; bytes that are no record are for `gateway verify` to name."""
     for content in records:
         if not content.startswith(_ANCHOR):
             continue
@@ -117,5 +118,5 @@ def _time_of(answer: bytes | None) -> int | None:
 
 def _recorded_below(folder: LedgerFolder, size: int, index: int) -> bool:
     """Say whether the anchor of a size stands below an index: it follows soon after the size."""
-    found = _anchors(content for _, _, content in folder.reader.read(size, index))
+    found = anchors(content for _, _, content in folder.reader.read(size, index))
     return any(anchor.event == "timestamped" and anchor.size == size for anchor in found)

@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
+from gateway.adapters.segment_store.bracket import anchors
 from gateway.adapters.segment_store.disk import Disk
 from gateway.adapters.segment_store.folder import LedgerFolder, SealedHead
 from gateway.adapters.segment_store.frozen import FrozenFolder
-from gateway.errors import EvidenceRefused, Refused
+from gateway.errors import Refused
 from gateway.ledger.checkpoint import parse_checkpoint
 from gateway.ledger.note import parse_note
-from gateway.ledger.records import Anchor, parse_record
+from gateway.ledger.records import Anchor
 from gateway.ledger.tlogproof import check_tlog_proof, format_tlog_proof
 
-_ANCHOR: Final = b'{"v":1,"kind":"anchor",'
 AUTHORITY, LISTS = "authority_sha256", "crl_sha256"
 """Facts of an anchor: side objects with the authority's certificates and its revocation lists."""
 
@@ -83,15 +81,7 @@ def anchor_of(folder: LedgerFolder, size: int) -> Anchor | None:
 
 
 def _anchors(folder: LedgerFolder, first: int) -> Iterator[Anchor]:
-    for _, _, content in folder.reader.read(first, folder.reader.end()):
-        if not content.startswith(_ANCHOR):
-            continue
-        try:
-            record = parse_record(content)
-        except (EvidenceRefused, msgspec.DecodeError):
-            continue
-        if isinstance(record, Anchor):
-            yield record
+    return anchors(content for _, _, content in folder.reader.read(first, folder.reader.end()))
 
 
 def _keys(folder: LedgerFolder, stamp: Stamped | None) -> dict[str, bytes]:
