@@ -22,7 +22,7 @@ from gateway.ledger.policy import format_policy
 from gateway.ledger.proof import LeafReader, check_consistency
 from gateway.ledger.records import Anchor, format_record
 from gateway.ledger.revocation import read_lists
-from gateway.ledger.timestamp import make_request
+from gateway.ledger.timestamp import make_request, parse_answer, parse_stamped
 from gateway.ledger.verify import verify_bundle
 from gateway.ledger.verify.bundle_stamps import BundleStamps, parse_consistency
 from gateway.ledger.verify.manifest import read_manifest
@@ -356,3 +356,18 @@ def test_a_frozen_note_may_stand_without_a_time_stamp(case):
     assert both(listed(only), POLICY).counts.time_stamps == 3
     cut = {**without, "brackets/16.consistency": case.members["brackets/16.consistency"][:-1]}
     assert both(listed(cut), POLICY).last_line == "FAILED in brackets/16.consistency: proof does not hold"
+
+
+def test_us_01_verify_py_reads_a_token_as_we_do_whatever_byte_of_it_differs(case):
+    token = case.members["checkpoint.tsr"]
+    refused = 0
+    for at, value in ((at, value) for at in range(len(token)) for value in (0x00, 0x1F, 0x80, 0x81, 0xFF)):
+        mutant = token[:at] + bytes([value]) + token[at + 1 :]
+        try:
+            ours: int | None = parse_stamped(parse_answer(mutant).content).gen_ns // 1_000_000_000
+        except EvidenceRefused:
+            ours = None
+        theirs = standalone.stamp_second(mutant) if standalone.is_stamp(mutant) else None
+        assert theirs == ours, (at, value)
+        refused += ours is None
+    assert refused > len(token) // 2
